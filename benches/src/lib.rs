@@ -1,0 +1,1 @@
+//! Micro benches of the parts and comparisons with peers.

@@ -1,0 +1,1 @@
+//! The rules of the engine: pure state machines without IO, clock or randomness.

@@ -1,0 +1,1 @@
+//! The nouns of the engine: money, ids, time, orders, accounts, events, reject codes.

@@ -1,0 +1,1 @@
+//! The embedded store: archive of finished orders and entries, and the checkpoint.

@@ -1,0 +1,5 @@
+//! The program `suanpan`.
+
+fn main() -> anyhow::Result<()> {
+    Ok(())
+}

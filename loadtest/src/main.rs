@@ -1,0 +1,5 @@
+//! The program `loadtest`.
+
+fn main() -> anyhow::Result<()> {
+    Ok(())
+}
