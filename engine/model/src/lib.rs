@@ -1,1 +1,37 @@
-//! The nouns of the engine: money, ids, time, orders, accounts, events, reject codes.
+//! The nouns of the engine: money, ids, time, accounts, orders, channel calls, events, reject codes.
+//!
+//! Nothing here reads a clock, a disk or the network, and nothing decides: rules live in `suanpan-core`.
+
+pub mod account;
+pub mod capability;
+pub mod channel;
+pub mod command;
+pub mod entry;
+pub mod event;
+pub mod ids;
+pub mod money;
+pub mod order;
+pub mod policy;
+pub mod reject;
+pub mod route;
+pub mod time;
+
+pub use account::{AccountType, NormalSide};
+pub use capability::{Banks, Capability, ServiceHours, Tariff, TariffBand};
+pub use channel::{
+    ChannelOp, ChannelReport, ChannelRequest, FailureKind, Outcome, PayerAction, ReportSource,
+};
+pub use command::OrderCommand;
+pub use entry::{Entry, EntryCode, Posting, Side};
+pub use event::{LedgerEvent, OrderEvent, Record};
+pub use ids::{
+    AccountId, AttemptNo, CampaignId, CauseId, ChannelId, HoldId, Lsn, OrderId, PlatformId, Ticket,
+};
+pub use money::{Amount, Currency, MoneyError};
+pub use order::{
+    Bank, CardType, CouponUse, Order, OrderStatus, OrderTerms, PayKind, Share, SplitRule, SubOrder,
+};
+pub use policy::{Campaign, PlatformPolicy};
+pub use reject::{Reject, RejectCode};
+pub use route::{Candidate, CandidateVerdict, Route, RouteRule};
+pub use time::{DurationMs, TimestampMs};
