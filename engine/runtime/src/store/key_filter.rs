@@ -18,12 +18,12 @@ const FIRST_BUCKETS: usize = 8 * 1024;
 /// block.
 #[derive(Debug, Clone)]
 pub struct KeyFilter {
-    blocks: Vec<Block>,
+    pub(super) blocks: Vec<Block>,
     len: usize,
 }
 
 #[derive(Debug, Clone)]
-struct Block {
+pub(super) struct Block {
     words: Vec<u64>,
     room: usize,
 }
@@ -54,7 +54,8 @@ impl KeyFilter {
         Self::with_buckets(buckets.max(FIRST_BUCKETS))
     }
 
-    fn with_buckets(buckets: usize) -> Self {
+    /// A small first block lets tests see long chains.
+    pub(super) fn with_buckets(buckets: usize) -> Self {
         KeyFilter { blocks: vec![Block::new(buckets)], len: 0 }
     }
 
@@ -65,10 +66,9 @@ impl KeyFilter {
         if self.seen(probe) {
             return;
         }
-        let full = |block: &Block| block.room == 0;
-        if self.blocks.last().is_none_or(full) {
-            let last = self.blocks.last().map_or(0, Block::buckets);
-            self.blocks.push(Block::new((last * 2).max(FIRST_BUCKETS)));
+        if self.blocks.last().is_none_or(|block| block.room == 0) {
+            let last = self.blocks.last().map_or(1, Block::buckets);
+            self.blocks.push(Block::new(last * 2));
         }
         if let Some(block) = self.blocks.last_mut() {
             block.insert(probe);

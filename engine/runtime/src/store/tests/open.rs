@@ -1,0 +1,63 @@
+use super::super::{FORMAT, Store, StoreFault, StoreOptions};
+use super::{batch, dir, open};
+
+fn refusal(dir: &std::path::Path) -> StoreFault {
+    match Store::open(dir, StoreOptions::default()) {
+        Ok(_) => panic!("opened"),
+        Err(fault) => fault,
+    }
+}
+
+#[test]
+fn a_store_in_use_is_refused_and_let_go_with_the_last_handle() {
+    let dir = dir();
+    let store = open(dir.path());
+    let clone = store.clone();
+    drop(store);
+    let fault = refusal(dir.path());
+    assert!(matches!(fault, StoreFault::InUse { .. }), "{fault:?}");
+    assert!(fault.to_string().contains("in use by another process"));
+    drop(clone);
+    open(dir.path());
+}
+
+#[test]
+fn a_newer_format_is_refused() {
+    let dir = dir();
+    let newer = FORMAT + 1;
+    open(dir.path()).put_meta_durably("test", b"format", &newer.to_le_bytes()).unwrap();
+    match refusal(dir.path()) {
+        StoreFault::NewerFormat { found, supported, .. } => assert_eq!((found, supported), (newer, FORMAT)),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_directory_that_cannot_be_is_a_fault_that_names_it() {
+    let dir = dir();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "x").unwrap();
+    let fault = refusal(&file.join("store"));
+    assert!(matches!(fault, StoreFault::Engine { .. }), "{fault:?}");
+    assert!(fault.to_string().contains("file/store"), "{fault}");
+}
+
+#[test]
+fn a_row_of_the_wrong_length_is_corrupt() {
+    let dir = dir();
+    let store = open(dir.path());
+    store.inner.keyspaces.keys.insert([7; 16], [1]).unwrap();
+    let fault = store.order_id_by_key(u128::from_be_bytes([7; 16])).unwrap_err();
+    assert!(matches!(fault, StoreFault::Corrupt { table: "keys", .. }), "{fault:?}");
+}
+
+#[test]
+fn stats_see_the_tables() {
+    let dir = dir();
+    let store = open(dir.path());
+    store.ingest(batch(0..1_000, "a")).unwrap();
+    let stats = store.stats();
+    assert!(stats.table_bytes > 0 && stats.journal_bytes > 0);
+    let orders = &stats.keyspaces[0];
+    assert_eq!((orders.name.as_str(), orders.tables, orders.rows_about), ("orders", 1, 1_000));
+}
