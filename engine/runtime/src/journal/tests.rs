@@ -1,0 +1,7 @@
+mod backends;
+mod crash;
+mod damage;
+mod faults;
+mod fixture;
+mod property;
+mod support;

@@ -1,0 +1,143 @@
+//! The conformance suite over every backend, and what a real directory adds.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+
+use super::support::{fill, held, open, options, payload, segments};
+use crate::journal::{
+    FaultyStorage, Journal, JournalFault, JournalOptions, MemoryJournal, ReleasePolicy, SegmentJournal,
+    Storage, conformance, inspect,
+};
+
+#[test]
+fn memory_conforms() {
+    conformance::run(&mut || Box::new(MemoryJournal::new()), &mut |journal| journal);
+}
+
+fn segment_journal_conforms(options: &JournalOptions) {
+    let root = tempfile::tempdir().unwrap();
+    let made = Cell::new(0);
+    let open = || -> Box<dyn Journal> {
+        let dir = root.path().join(made.get().to_string());
+        Box::new(SegmentJournal::open(&dir, options.clone()).unwrap())
+    };
+    let mut make = || {
+        made.set(made.get() + 1);
+        open()
+    };
+    conformance::run(&mut make, &mut |journal| {
+        drop(journal);
+        open()
+    });
+}
+
+#[test]
+fn segments_on_disk_conform() {
+    segment_journal_conforms(&JournalOptions { segment_bytes: 4096, ..JournalOptions::default() });
+}
+
+#[test]
+fn segments_on_disk_that_are_kept_conform() {
+    let keep = ReleasePolicy::KeepAll;
+    segment_journal_conforms(&JournalOptions { segment_bytes: 512, keep, ..JournalOptions::default() });
+}
+
+#[test]
+fn segments_in_a_power_cut_before_each_restart_conform() {
+    let storage = RefCell::new(FaultyStorage::new(1));
+    let options = JournalOptions { max_group_bytes: 1 << 20, ..options() };
+    let open = || -> Box<dyn Journal> {
+        Box::new(SegmentJournal::open_in(Arc::new(storage.borrow().clone()), options.clone()).unwrap())
+    };
+    let mut make = || {
+        storage.replace(FaultyStorage::new(2));
+        open()
+    };
+    conformance::run(&mut make, &mut |journal| {
+        storage.borrow().power_cut();
+        drop(journal);
+        open()
+    });
+}
+
+#[test]
+fn a_second_owner_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = SegmentJournal::open(dir.path(), options()).unwrap();
+    let second = SegmentJournal::open(dir.path(), options());
+    assert!(matches!(second, Err(JournalFault::Locked { .. })), "{second:?}");
+    drop(first);
+    SegmentJournal::open(dir.path(), options()).unwrap();
+}
+
+#[test]
+fn groups_over_the_limit_are_refused_and_large_ones_get_their_own_segment() {
+    let storage = FaultyStorage::new(0);
+    let mut journal = open(&storage).unwrap();
+    let mut expected = fill(&mut journal, 1, 100);
+    let large = payload(9, 4096);
+    expected.push((journal.append(1, &large).unwrap(), 1, large));
+    let refused = journal.append(1, &payload(9, 4097));
+    assert!(
+        matches!(refused, Err(JournalFault::GroupTooLarge { bytes: 4097, max_bytes: 4096 })),
+        "{refused:?}"
+    );
+    expected.extend(fill(&mut journal, 3, 100));
+    assert_eq!(segments(&storage).len(), 3);
+    drop(journal);
+    assert_eq!(held(&open(&storage).unwrap()), expected);
+}
+
+#[test]
+fn unusable_settings_are_refused() {
+    for (segment_bytes, max_group_bytes) in [(248, 10), (1001, 10), (1024, (1 << 30) + 1)] {
+        let options = JournalOptions { segment_bytes, max_group_bytes, ..options() };
+        let answer = SegmentJournal::open_in(Arc::new(FaultyStorage::new(0)), options);
+        assert!(matches!(answer, Err(JournalFault::Options { .. })), "{answer:?}");
+    }
+}
+
+#[test]
+fn released_segments_are_reused_and_their_groups_never_come_back() {
+    let storage = FaultyStorage::new(0);
+    let mut journal = open(&storage).unwrap();
+    let mut expected = Vec::new();
+    for round in 0..50 {
+        expected.extend(fill(&mut journal, 4, 150 + round));
+        journal.release_before(journal.next_lsn()).unwrap();
+        expected.retain(|group| group.0 >= journal.first_lsn());
+        // Every file now holds whole frames of earlier lives behind its end.
+        drop(journal);
+        journal = open(&storage).unwrap();
+        assert_eq!(held(&journal), expected, "round {round}");
+    }
+    let files = storage.list().unwrap();
+    assert!(files.len() <= 6, "files are reused, not piled up: {files:?}");
+}
+
+#[test]
+fn kept_segments_are_renamed_and_left_alone() {
+    let storage = FaultyStorage::new(0);
+    let options = JournalOptions { keep: ReleasePolicy::KeepAll, ..options() };
+    let mut journal = SegmentJournal::open_in(Arc::new(storage.clone()), options).unwrap();
+    fill(&mut journal, 12, 200);
+    let before: Vec<Vec<u8>> = segments(&storage).iter().map(|name| storage.contents(name)).collect();
+    journal.release_before(journal.next_lsn()).unwrap();
+    let done: Vec<String> =
+        storage.list().unwrap().into_iter().filter(|name| name.ends_with(".done")).collect();
+    assert_eq!(done.len(), before.len() - 1);
+    for (name, bytes) in done.iter().zip(&before) {
+        assert_eq!(storage.contents(name), *bytes);
+    }
+}
+
+#[test]
+fn a_spare_prepared_in_the_background_is_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = JournalOptions { prepare_in_background: true, ..options() };
+    let mut journal = SegmentJournal::open(dir.path(), options.clone()).unwrap();
+    let expected = fill(&mut journal, 100, 200);
+    drop(journal);
+    assert!(inspect(dir.path()).unwrap().is_whole());
+    assert_eq!(held(&SegmentJournal::open(dir.path(), options).unwrap()), expected);
+}
