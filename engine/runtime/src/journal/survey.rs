@@ -76,10 +76,11 @@ pub(super) fn survey(storage: &dyn Storage) -> Result<Survey, JournalFault> {
             Some((next_number, next_name)) => Some(open_segment(storage, next_name, *next_number)?),
             None => None,
         };
+        let gap = files.get(index + 1).is_some_and(|(next_number, _)| *next_number != number + 1);
         // A segment ends where the next one begins.
         let limit = match &next {
-            Some(Ok((_, header))) => Some(header.first_lsn),
-            Some(Err(_)) | None => None,
+            Some(Ok((_, header))) if !gap => Some(header.first_lsn),
+            Some(_) | None => None,
         };
         match opened {
             Some(Ok((file, header))) => {
@@ -95,9 +96,7 @@ pub(super) fn survey(storage: &dyn Storage) -> Result<Survey, JournalFault> {
             }
             None => {}
         }
-        if let Some((next_number, _)) = files.get(index + 1)
-            && *next_number != number + 1
-        {
+        if gap {
             found.note(JournalFault::MissingSegment { path: storage.path(&segment_name(number + 1)) });
         }
         opened = next;

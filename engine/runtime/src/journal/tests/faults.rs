@@ -51,11 +51,11 @@ fn any_single_failure_is_survived_by_repeating() {
                     }
                     acked.retain(|group| group.0 >= journal.first_lsn());
                 }
+                storage.heal();
                 drop(journal);
                 let reopened = open(&storage).unwrap_or_else(|fault| panic!("{operation:?} {nth}: {fault}"));
                 assert_eq!(held(&reopened), acked, "{operation:?} {nth}");
                 drop(reopened);
-                storage.heal();
                 storage.power_cut();
                 assert_eq!(held(&open(&storage).unwrap()), acked, "{operation:?} {nth}, power cut");
             }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::support::{Owned, held, options, payload};
-use crate::journal::{FaultyStorage, Journal, JournalOptions, SegmentJournal, Storage, StorageFile, inspect};
+use crate::journal::{FaultyStorage, Journal, JournalOptions, SegmentJournal, Storage, inspect};
 
 fn dir() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/journal-v1")

@@ -31,8 +31,8 @@ pub fn payload(seed: u64, bytes: usize) -> Vec<u8> {
 /// Appends `count` groups of `bytes` bytes each and returns them.
 pub fn fill(journal: &mut SegmentJournal, count: usize, bytes: usize) -> Vec<Owned> {
     (0..count)
-        .map(|n| {
-            let records = (n % 3 + 1) as u32;
+        .zip([1, 2, 3].into_iter().cycle())
+        .map(|(_, records)| {
             let payload = payload(journal.next_lsn(), bytes);
             (journal.append(records, &payload).unwrap(), records, payload)
         })
