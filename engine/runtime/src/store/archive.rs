@@ -114,10 +114,10 @@ impl Store {
     }
 
     /// Chunks of `account` that may hold postings from `from_lsn` to `to_lsn`, both included,
-    /// ascending, at most `limit`. The store does not know where a chunk ends, so the first one is
-    /// the last that begins at or before `from_lsn`: it may end before it, and the caller drops
-    /// postings outside the range. To go on after a full answer, ask again from the last
-    /// chunk's last posting + 1.
+    /// ascending, at most `limit`. The store does not know where a chunk ends, so the first one may
+    /// be one that begins *and* ends before `from_lsn`: the caller drops postings outside the range.
+    /// To go on after a full answer, ask from the last posting of the last chunk + 1, with a
+    /// `limit` of at least 2.
     ///
     /// # Errors
     ///
@@ -134,19 +134,16 @@ impl Store {
         }
         let statements = &self.inner.keyspaces.statements;
         let fault = |e| self.fault("read a statement", e);
-        let mut chunks = Vec::new();
-        let before = statement_key(account, 0)..=statement_key(account, from_lsn);
-        if let Some(row) = statements.range(before).next_back() {
-            chunks.push(self.chunk(row.into_inner().map_err(fault)?)?);
+        let mut begin = from_lsn;
+        if from_lsn > 0 {
+            // A chunk that begins earlier may reach into the range; chunks do not overlap, so only one.
+            let before = statement_key(account, 0)..=statement_key(account, from_lsn);
+            if let Some(row) = statements.range(before).next_back() {
+                begin = self.chunk(row.into_inner().map_err(fault)?)?.first_lsn;
+            }
         }
-        let Some(after) = from_lsn.checked_add(1).filter(|&after| after <= to_lsn) else {
-            return Ok(chunks);
-        };
-        let rows = statements.range(statement_key(account, after)..=statement_key(account, to_lsn));
-        for row in rows.take(limit - chunks.len()) {
-            chunks.push(self.chunk(row.into_inner().map_err(fault)?)?);
-        }
-        Ok(chunks)
+        let rows = statements.range(statement_key(account, begin)..=statement_key(account, to_lsn));
+        rows.take(limit).map(|row| self.chunk(row.into_inner().map_err(fault)?)).collect()
     }
 
     /// Calls `f` with every fingerprint in the archive, ascending, and returns how many there are.
