@@ -1,13 +1,10 @@
 //! What can be asked of an order, in the imperative.
 
-use std::sync::Arc;
-
 use smol_str::SmolStr;
 
 use crate::channel::ChannelReport;
 use crate::ids::OrderId;
 use crate::money::Amount;
-use crate::order::OrderTerms;
 
 /// How an order is named: by the engine's number or by the platform's (already hashed, see
 /// [`crate::order::order_key`]).
@@ -62,11 +59,6 @@ pub enum OrderCommand {
     ResolveDispute,
     /// The time that the order asked to be woken at has come.
     Wake,
-}
-
-/// A request to create an order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Submission {
-    /// What is asked for.
-    pub terms: Arc<OrderTerms>,
+    /// The engine restarted: calls that were under way are in doubt.
+    Recover,
 }

@@ -1,7 +1,6 @@
 //! Double entry: postings that sum to zero.
 
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 
 use crate::ids::{AccountId, CauseId, HoldId};
 use crate::money::{Amount, Currency};
@@ -114,14 +113,14 @@ pub struct Entry {
     /// The order or transfer that it belongs to.
     pub cause: CauseId,
     /// The lines; zero amounts are left out.
-    pub postings: SmallVec<[Posting; 4]>,
+    pub postings: Vec<Posting>,
 }
 
 impl Entry {
     /// An entry without lines.
     #[must_use]
     pub fn new(code: EntryCode, currency: Currency, cause: CauseId) -> Self {
-        Self { code, currency, cause, postings: SmallVec::new() }
+        Self { code, currency, cause, postings: Vec::with_capacity(5) }
     }
 
     /// The entry with one more line; a line of zero is left out.

@@ -125,6 +125,8 @@ pub enum OrderEvent {
     Failed {
         /// Why.
         reason: OrderFailure,
+        /// Holds that are given back.
+        voided: SmallVec<[OrderHold; 1]>,
     },
     /// A close began or went one step further.
     ClosingAdvanced {
@@ -139,6 +141,8 @@ pub enum OrderEvent {
     Closed {
         /// Why.
         reason: CloseReason,
+        /// Holds that are given back.
+        voided: SmallVec<[OrderHold; 1]>,
     },
     /// A payment arrived that the order no longer waits for; it was parked.
     LatePaid {
@@ -172,6 +176,8 @@ pub enum OrderEvent {
     RefundQueried {
         /// Number of the refund.
         refund: u8,
+        /// Whether the refund itself is sent again, because the channel does not know it.
+        resend: bool,
         /// When to ask again.
         due: TimestampMs,
     },
@@ -363,6 +369,14 @@ impl OrderEvent {
             | Self::DisputeResolved { .. }
             | Self::Contradicted { .. } => &[],
         }
+    }
+}
+
+impl OrderEvent {
+    /// The holds of the order that it gives back.
+    #[must_use]
+    pub fn voided(&self) -> &[OrderHold] {
+        if let Self::Failed { voided, .. } | Self::Closed { voided, .. } = self { voided } else { &[] }
     }
 }
 

@@ -340,6 +340,8 @@ pub struct Attempt {
     pub started_at: TimestampMs,
     /// How often the channel was asked what became of it.
     pub queries: u16,
+    /// When to ask the channel next, or to stop awaiting its answer.
+    pub due: TimestampMs,
     /// The channel's number for it; empty until the channel says.
     pub channel_no: SmolStr,
     /// The channel's fee in minor units: expected, then as the channel says.
@@ -396,6 +398,8 @@ pub struct Closing {
     pub reason: CloseReason,
     /// How far.
     pub stage: ClosingStage,
+    /// When to ask again if nothing is heard.
+    pub due: TimestampMs,
 }
 
 /// Why an order failed.
@@ -483,6 +487,10 @@ pub struct Refund {
     pub state: RefundState,
     /// How often the channel was asked what became of it.
     pub queries: u16,
+    /// When to ask the channel next.
+    pub due: TimestampMs,
+    /// What is undone of each sub-order; empty for a parked payment.
+    pub amounts: SmallVec<[Amount; 1]>,
 }
 
 /// A hold that was placed for the order before it was recorded.
@@ -546,8 +554,8 @@ pub struct Order {
     pub fixed_given: SmallVec<[Amount; 2]>,
     /// Its refunds, oldest first.
     pub refunds: Vec<Refund>,
-    /// When it wants to be woken.
-    pub due: TimestampMs,
+    /// When frozen money is released by itself.
+    pub release_at: TimestampMs,
     /// Contradictions of its channels, a break for reconciliation.
     pub contradictions: u16,
     /// Its life, oldest first.
@@ -579,6 +587,37 @@ impl Order {
     #[must_use]
     pub fn created_at(&self) -> TimestampMs {
         self.steps.first().map_or(TimestampMs(0), |step| step.at)
+    }
+
+    /// When it wants to be woken next; [`TimestampMs::NEVER`] when it waits for nobody.
+    #[must_use]
+    pub fn next_due(&self) -> TimestampMs {
+        let payment = match (self.closing, self.alive()) {
+            (Some(closing), _) => closing.due,
+            (None, Some(attempt)) => attempt.due,
+            (None, None) => TimestampMs::NEVER,
+        };
+        let expiry = match self.closing {
+            None if self.status.is_unpaid() => self.terms.expires_at,
+            None | Some(_) => TimestampMs::NEVER,
+        };
+        let release = match self.status {
+            OrderStatus::Frozen | OrderStatus::PartReleased if !self.frozen.is_zero() => self.release_at,
+            OrderStatus::Created
+            | OrderStatus::Routing
+            | OrderStatus::Pending
+            | OrderStatus::Paid
+            | OrderStatus::Frozen
+            | OrderStatus::PartReleased
+            | OrderStatus::Settled
+            | OrderStatus::Failed
+            | OrderStatus::Closed
+            | OrderStatus::Refunded
+            | OrderStatus::Disputed => TimestampMs::NEVER,
+        };
+        let refund =
+            self.refunds.iter().filter(|refund| refund.state.is_alive()).map(|refund| refund.due).min();
+        payment.min(expiry).min(release).min(refund.unwrap_or(TimestampMs::NEVER))
     }
 
     /// Whether nothing can happen to it any more by itself: final, and no money on its way.

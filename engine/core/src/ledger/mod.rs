@@ -1,0 +1,418 @@
+//! The ledger: accounts, holds, postings, and the tree that rolls balances up.
+//!
+//! One `Ledger` is one shard's part of it. What a shard decides by itself are holds and openings; every posting
+//! reaches it from the log, in log order, after a decision that made it infallible (a hold, or an order's frozen
+//! money). Source of the design: two-phase transfers, hold → post in parts / void / expire.
+
+mod command;
+#[cfg(test)]
+mod tests;
+
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+use suanpan_model::{
+    AccountId, Amount, CauseId, Currency, Entry, EntryCode, HoldId, LedgerEvent, Lsn, NormalSide, PlatformId,
+    Posting, Record, Side, TimestampMs,
+};
+
+pub use command::{Decision, LedgerCommand};
+
+/// An account and its balances, in minor units of its currency, growing on its normal side.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Its number.
+    pub id: AccountId,
+    /// The platform that it serves; 0 for accounts of the engine's own chart.
+    pub platform: PlatformId,
+    /// The platform's name for it; empty for the engine's own.
+    pub reference: SmolStr,
+    /// Its currency.
+    pub currency: Currency,
+    /// The account above it.
+    pub parent: Option<AccountId>,
+    /// Posted balance, without the accounts below.
+    pub posted: i128,
+    /// Part of the posted balance that is held.
+    pub held: Amount,
+    /// Posted balances of all accounts below, summed.
+    pub below: i128,
+    /// How far below zero it may go.
+    pub credit_limit: Amount,
+    /// Log position up to which postings are in the balance.
+    pub applied: Lsn,
+}
+
+impl Account {
+    fn internal(id: AccountId) -> Self {
+        Self {
+            id,
+            platform: PlatformId(0),
+            reference: SmolStr::default(),
+            currency: id.internal_currency().expect("an internal account names its currency"),
+            parent: None,
+            posted: 0,
+            held: Amount::ZERO,
+            below: 0,
+            credit_limit: Amount::ZERO,
+            applied: Lsn(0),
+        }
+    }
+
+    /// What can still be held or debited: posted, less held, plus the credit limit.
+    #[must_use]
+    pub fn available(&self) -> i128 {
+        self.posted - self.held.signed() + self.credit_limit.signed()
+    }
+
+    /// Posted balance with the accounts below.
+    #[must_use]
+    pub fn rolled_up(&self) -> i128 {
+        self.posted + self.below
+    }
+
+    /// The posted balance as debits minus credits, for a trial balance.
+    #[must_use]
+    pub fn debit_balance(&self) -> i128 {
+        match self.id.kind().normal_side() {
+            NormalSide::Debit => self.posted,
+            NormalSide::Credit => -self.posted,
+        }
+    }
+}
+
+/// Money set aside on an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// The account.
+    pub account: AccountId,
+    /// What is left of it, in minor units.
+    pub left: Amount,
+    /// What it was placed for, in minor units; repeats are told by it.
+    pub placed: Amount,
+    /// When it lapses by itself.
+    pub expires_at: TimestampMs,
+    /// Log position up to which its uses are in `left`.
+    pub applied: Lsn,
+}
+
+/// What the log tells a shard to do to one account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instruction {
+    /// Post one line of an entry.
+    Post {
+        /// The line.
+        posting: Posting,
+        /// What the entry records.
+        code: EntryCode,
+        /// What it belongs to.
+        cause: CauseId,
+        /// Its currency.
+        currency: Currency,
+    },
+    /// Give back what is left of a hold.
+    Void {
+        /// The hold.
+        hold: HoldId,
+        /// Its account.
+        account: AccountId,
+    },
+}
+
+impl Instruction {
+    /// The account that it is for.
+    #[must_use]
+    pub const fn account(&self) -> AccountId {
+        match self {
+            Self::Post { posting, .. } => posting.account,
+            Self::Void { account, .. } => *account,
+        }
+    }
+}
+
+/// Hands every instruction of a log record to `give`, in order. Live delivery and replay both use it.
+pub fn instructions(record: &Record, give: &mut dyn FnMut(Instruction)) {
+    match record {
+        Record::Order { order, events, .. } => {
+            for event in events {
+                event.entries().iter().for_each(|entry| lines(entry, give));
+                for hold in event.voided() {
+                    let id = HoldId { cause: order.cause(), no: hold.no };
+                    give(Instruction::Void { hold: id, account: hold.account });
+                }
+            }
+        }
+        Record::Ledger { event: LedgerEvent::EntryPosted { entry, .. }, .. } => lines(entry, give),
+        Record::Ledger {
+            event:
+                LedgerEvent::AccountOpened { .. }
+                | LedgerEvent::HoldPlaced { .. }
+                | LedgerEvent::HoldVoided { .. }
+                | LedgerEvent::HoldExpired { .. },
+            ..
+        } => {}
+    }
+}
+
+fn lines(entry: &Entry, give: &mut dyn FnMut(Instruction)) {
+    for posting in &entry.postings {
+        give(Instruction::Post {
+            posting: *posting,
+            code: entry.code,
+            cause: entry.cause,
+            currency: entry.currency,
+        });
+    }
+}
+
+/// Up to which log position restored rows are complete.
+#[derive(Clone, Debug, Default)]
+pub struct Marks {
+    accounts: FxHashMap<AccountId, Lsn>,
+    holds: FxHashMap<HoldId, Lsn>,
+}
+
+/// One shard's accounts and holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    accounts: FxHashMap<AccountId, Account>,
+    holds: FxHashMap<HoldId, Hold>,
+}
+
+impl Ledger {
+    /// An account, if it was opened or posted to.
+    #[must_use]
+    pub fn account(&self, id: AccountId) -> Option<&Account> {
+        self.accounts.get(&id)
+    }
+
+    /// A hold that is not used up.
+    #[must_use]
+    pub fn hold(&self, id: HoldId) -> Option<&Hold> {
+        self.holds.get(&id)
+    }
+
+    /// All accounts, in no order.
+    pub fn accounts(&self) -> impl Iterator<Item = &Account> {
+        self.accounts.values()
+    }
+
+    /// All holds, in no order.
+    pub fn holds(&self) -> impl Iterator<Item = (&HoldId, &Hold)> {
+        self.holds.iter()
+    }
+
+    /// Puts back an account from a checkpoint.
+    pub fn restore_account(&mut self, account: Account) {
+        self.accounts.insert(account.id, account);
+    }
+
+    /// Puts back a hold from a checkpoint.
+    pub fn restore_hold(&mut self, id: HoldId, hold: Hold) {
+        self.holds.insert(id, hold);
+    }
+
+    /// Folds in an event that this shard decided. Postings of [`LedgerEvent::EntryPosted`] are not folded in here:
+    /// they come back as instructions from the log.
+    ///
+    /// # Panics
+    /// When the event does not fit the state: a bug, or a log that was tampered with.
+    pub fn apply(&mut self, event: &LedgerEvent) {
+        match event {
+            LedgerEvent::AccountOpened { account, platform, reference, currency, parent, credit_limit } => {
+                let opened = Account {
+                    id: *account,
+                    platform: *platform,
+                    reference: reference.clone(),
+                    currency: *currency,
+                    parent: *parent,
+                    posted: 0,
+                    held: Amount::ZERO,
+                    below: 0,
+                    credit_limit: *credit_limit,
+                    applied: Lsn(0),
+                };
+                self.accounts.entry(*account).or_insert(opened);
+            }
+            LedgerEvent::HoldPlaced { hold, account, amount, expires_at } => {
+                let row = Hold {
+                    account: *account,
+                    left: *amount,
+                    placed: *amount,
+                    expires_at: *expires_at,
+                    applied: Lsn(0),
+                };
+                if let std::collections::hash_map::Entry::Vacant(place) = self.holds.entry(*hold) {
+                    place.insert(row);
+                    let account = self.entry(*account);
+                    account.held = account.held.plus(*amount);
+                }
+            }
+            LedgerEvent::HoldVoided { hold, .. } | LedgerEvent::HoldExpired { hold, .. } => self.void(*hold),
+            LedgerEvent::EntryPosted { .. } => {}
+        }
+    }
+
+    /// Carries out an instruction of the log at position `lsn`.
+    ///
+    /// # Panics
+    /// When a posting would take an account below what it allows, uses more than is held, or is in another
+    /// currency: the decision that allowed it was wrong, and the shard must stop before it does harm.
+    pub fn carry_out(&mut self, lsn: Lsn, instruction: &Instruction) {
+        match instruction {
+            Instruction::Post { posting, cause, currency, .. } => {
+                if posting.hold_no != 0 {
+                    let hold = HoldId { cause: *cause, no: posting.hold_no };
+                    assert!(self.use_hold(lsn, hold, posting.amount), "a posting uses a hold that exists");
+                }
+                self.post(lsn, *posting, *currency);
+                if posting.side == Side::Debit && posting.account.kind().is_limited() {
+                    let available = self.entry(posting.account).available();
+                    assert!(
+                        available >= 0,
+                        "a debit never goes below what the account allows: {}",
+                        posting.account
+                    );
+                }
+            }
+            Instruction::Void { hold, .. } => self.void(*hold),
+        }
+    }
+
+    /// Carries out an instruction again after a restart. Rows of the checkpoint may be newer than the position
+    /// from which the log is read; `marks` tells which instructions they already contain.
+    pub fn replay(&mut self, marks: &Marks, lsn: Lsn, instruction: &Instruction) {
+        match instruction {
+            Instruction::Post { posting, cause, currency, .. } => {
+                let hold = HoldId { cause: *cause, no: posting.hold_no };
+                if posting.hold_no != 0 && marks.holds.get(&hold).is_none_or(|mark| lsn > *mark) {
+                    self.use_hold(lsn, hold, posting.amount);
+                }
+                if marks.accounts.get(&posting.account).is_none_or(|mark| lsn > *mark) {
+                    self.post(lsn, *posting, *currency);
+                }
+            }
+            Instruction::Void { hold, .. } => self.void(*hold),
+        }
+    }
+
+    /// Puts held balances and roll-ups in agreement with holds and accounts that were restored row by row, and
+    /// tells up to which log position each row is complete.
+    #[must_use]
+    pub fn settle_restored(&mut self) -> Marks {
+        let marks = Marks {
+            accounts: self.accounts.values().map(|account| (account.id, account.applied)).collect(),
+            holds: self.holds.iter().map(|(id, hold)| (*id, hold.applied)).collect(),
+        };
+        for account in self.accounts.values_mut() {
+            account.held = Amount::ZERO;
+            account.below = 0;
+        }
+        for hold in self.holds.values().copied().collect::<Vec<_>>() {
+            let account = self.entry(hold.account);
+            account.held = account.held.plus(hold.left);
+        }
+        let children: Vec<_> =
+            self.accounts.values().map(|account| (account.parent, account.posted)).collect();
+        for (parent, posted) in children.into_iter().filter(|(parent, _)| parent.is_some()) {
+            self.roll_up(parent, posted);
+        }
+        marks
+    }
+
+    fn post(&mut self, lsn: Lsn, posting: Posting, currency: Currency) {
+        let change = posting.account.kind().sign(posting.side) * posting.amount.signed();
+        let account = self.entry(posting.account);
+        assert_eq!(account.currency, currency, "a posting is in the currency of its account");
+        account.posted += change;
+        account.applied = lsn;
+        let parent = account.parent;
+        self.roll_up(parent, change);
+    }
+
+    fn roll_up(&mut self, mut parent: Option<AccountId>, change: i128) {
+        while let Some(id) = parent {
+            let account = self.entry(id);
+            account.below += change;
+            parent = account.parent;
+        }
+    }
+
+    /// Uses part of a hold; false when there is no such hold.
+    fn use_hold(&mut self, lsn: Lsn, id: HoldId, amount: Amount) -> bool {
+        let Some(hold) = self.holds.get_mut(&id) else { return false };
+        hold.left = hold.left.minus(amount);
+        hold.applied = lsn;
+        let (account, used_up) = (hold.account, hold.left.is_zero());
+        if used_up {
+            self.holds.remove(&id);
+        }
+        let account = self.entry(account);
+        account.held = account.held.minus(amount);
+        true
+    }
+
+    fn void(&mut self, id: HoldId) {
+        if let Some(hold) = self.holds.remove(&id) {
+            let account = self.entry(hold.account);
+            account.held = account.held.minus(hold.left);
+        }
+    }
+
+    fn entry(&mut self, id: AccountId) -> &mut Account {
+        self.accounts.entry(id).or_insert_with(|| {
+            assert!(id.kind().is_internal(), "an account is opened before it is used: {id}");
+            Account::internal(id)
+        })
+    }
+
+    /// Debits minus credits of all posted balances by currency; each is zero over all shards together.
+    #[must_use]
+    pub fn trial_balance(&self) -> FxHashMap<Currency, i128> {
+        let mut sums: FxHashMap<Currency, i128> = FxHashMap::default();
+        for account in self.accounts.values() {
+            *sums.entry(account.currency).or_default() += account.debit_balance();
+        }
+        sums
+    }
+
+    /// Breaks of the invariants that hold inside one shard; empty when all is well.
+    #[must_use]
+    pub fn breaks(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut held: FxHashMap<AccountId, i128> = FxHashMap::default();
+        for hold in self.holds.values() {
+            *held.entry(hold.account).or_default() += hold.left.signed();
+        }
+        let mut below: FxHashMap<AccountId, i128> = FxHashMap::default();
+        for account in self.accounts.values() {
+            let mut parent = account.parent;
+            while let Some(id) = parent {
+                *below.entry(id).or_default() += account.posted;
+                parent = self.accounts.get(&id).and_then(|above| above.parent);
+            }
+        }
+        for account in self.accounts.values() {
+            let id = account.id;
+            if account.held.signed() != held.get(&id).copied().unwrap_or(0) {
+                found.push(format!("account {id}: the held balance is not the sum of its holds"));
+            }
+            if account.below != below.get(&id).copied().unwrap_or(0) {
+                found.push(format!("account {id}: the roll-up is not the sum of the accounts below"));
+            }
+            if id.kind().is_limited() && account.available() < 0 {
+                found.push(format!("account {id}: the balance is below what the account allows"));
+            }
+        }
+        found
+    }
+}
+
+/// Whether `account` may stand in a tree below `parent`: same shard, same currency, opened for the same platform.
+#[must_use]
+pub fn fits_below(parent: &Account, bucket: u8, currency: Currency, platform: PlatformId) -> bool {
+    !parent.id.kind().is_internal()
+        && parent.id.bucket() == bucket
+        && parent.currency == currency
+        && parent.platform == platform
+}
