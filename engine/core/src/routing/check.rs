@@ -6,7 +6,7 @@ use suanpan_model::{Amount, Banks, Capability, CardType, ChannelId, PayKind, Pla
 
 use super::channels::CHANNELS_MAX;
 use super::fault::{ChannelFault, RuleFault, RuleFinding, RuleSetFault, RuleWarning};
-use super::rules::{Designation, Place, RoutingRules, RuleSet, Strategy};
+use super::rules::{AmountBand, Designation, Place, RoutingRules, RuleSet, Strategy};
 
 /// The smallest sum that is ever paid; bands need not cover less.
 const LEAST: Amount = Amount::from_minor(1);
@@ -121,10 +121,21 @@ fn check_bands(rules: &RoutingRules) -> Vec<RuleSetFault> {
         }
     }
     sound.sort_by_key(|(_, band)| band.from);
-    for pair in sound.windows(2) {
-        let ((lower, below), (upper, above)) = (pair[0], pair[1]);
-        if below.until.is_none_or(|until| until > above.from) {
-            faults.push(RuleSetFault::BandsOverlap(lower.min(upper), lower.max(upper)));
+    // The band that reaches highest so far, against each that begins after it.
+    let mut highest: Option<(usize, &AmountBand)> = None;
+    for (index, band) in sound {
+        if let Some((lower, below)) = highest
+            && below.until.is_none_or(|until| until > band.from)
+        {
+            faults.push(RuleSetFault::BandsOverlap(lower.min(index), lower.max(index)));
+        }
+        let reaches_higher = |(_, below): (usize, &AmountBand)| match (below.until, band.until) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(lower), Some(upper)) => lower < upper,
+        };
+        if highest.is_none_or(reaches_higher) {
+            highest = Some((index, band));
         }
     }
     faults
