@@ -1,0 +1,1 @@
+//! What every adapter and simulator must do.

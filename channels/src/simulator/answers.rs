@@ -1,0 +1,148 @@
+//! What a simulated channel says, read from its book.
+
+use smol_str::SmolStr;
+use suanpan_model::channel::{FailureKind, UnknownWhy};
+use suanpan_model::{Amount, ChannelReport, Outcome, PayerAction, ReportSource};
+
+use super::turn::Turn;
+use crate::book::{BookLine, LineStatus, PaymentKey, RefundLine};
+
+impl Turn<'_> {
+    pub(super) fn say(&mut self, key: PaymentKey, source: ReportSource, outcome: Outcome) {
+        let channel = self.capability.id;
+        self.reports.push(ChannelReport { channel, order: key.order, attempt: key.attempt, source, outcome });
+    }
+
+    pub(super) fn failed(kind: FailureKind) -> Outcome {
+        Outcome::Failed { kind, code: SmolStr::new_static(code(kind)) }
+    }
+
+    /// The channel's number for a payment: channel, order and attempt in 22 hex digits, which `SmolStr` keeps inline.
+    fn channel_no(&self, key: PaymentKey) -> SmolStr {
+        let mut digits = [0; 22];
+        hex(&mut digits[..4], u64::from(self.capability.id.0));
+        hex(&mut digits[4..20], key.order.0);
+        hex(&mut digits[20..], u64::from(key.attempt.0));
+        SmolStr::new_inline(str::from_utf8(&digits).unwrap_or_default())
+    }
+
+    /// Payment created, its payer to be redirected.
+    pub(super) fn created(&self, key: PaymentKey) -> Outcome {
+        let channel_no = self.channel_no(key);
+        let name = self.capability.name.as_str();
+        let address = SmolStr::from_iter(["https://", name, ".pay.example/", &channel_no]);
+        Outcome::Accepted { channel_no, action: Some(PayerAction::Redirect(address)) }
+    }
+
+    fn succeeded(&self, key: PaymentKey, line: &BookLine) -> Outcome {
+        Outcome::Succeeded { channel_no: self.channel_no(key), amount: line.amount, fee: Some(line.fee) }
+    }
+
+    pub(super) fn answer_pay(&mut self, key: PaymentKey) {
+        let outcome = match self.state.book.line(key) {
+            None => Outcome::NotFound,
+            Some(line) => match line.status {
+                LineStatus::Waiting => self.created(key),
+                LineStatus::WaitingSms => {
+                    Outcome::Accepted { channel_no: self.channel_no(key), action: Some(PayerAction::SmsCode) }
+                }
+                LineStatus::Processing => Outcome::Processing,
+                LineStatus::Paid => self.succeeded(key, line),
+                LineStatus::Failed(kind) => Self::failed(kind),
+                LineStatus::Closed => Outcome::Closed,
+            },
+        };
+        self.say(key, ReportSource::PayAnswer, outcome);
+    }
+
+    pub(super) fn answer_query(&mut self, key: PaymentKey, unknown: bool) {
+        let outcome = match self.state.book.line(key) {
+            None => Outcome::NotFound,
+            Some(_) if unknown => Outcome::Unknown(UnknownWhy::ChannelSaysUnknown),
+            Some(line) => self.state_of(key, line),
+        };
+        self.say(key, ReportSource::QueryAnswer, outcome);
+    }
+
+    fn state_of(&self, key: PaymentKey, line: &BookLine) -> Outcome {
+        match line.status {
+            LineStatus::Waiting | LineStatus::WaitingSms | LineStatus::Processing => Outcome::Processing,
+            LineStatus::Paid => self.succeeded(key, line),
+            LineStatus::Failed(kind) => Self::failed(kind),
+            LineStatus::Closed => Outcome::Closed,
+        }
+    }
+
+    /// Closes a payment that waits for its payer, and says where it stands.
+    pub(super) fn close_now(&mut self, key: PaymentKey) {
+        let Some(line) = self.state.book.line(key).copied() else {
+            return self.say(key, ReportSource::CloseAnswer, Outcome::NotFound);
+        };
+        let line = match line.status {
+            LineStatus::Waiting | LineStatus::WaitingSms => {
+                let closed = BookLine { status: LineStatus::Closed, ..line };
+                self.put(key, closed);
+                closed
+            }
+            LineStatus::Processing | LineStatus::Paid | LineStatus::Failed(_) | LineStatus::Closed => line,
+        };
+        let outcome = self.state_of(key, &line);
+        self.say(key, ReportSource::CloseAnswer, outcome);
+    }
+
+    pub(super) fn answer_refund(&mut self, key: PaymentKey, refund: u8, unknown: bool) {
+        let outcome = match (self.state.book.refund(key, refund), self.state.book.line(key)) {
+            (Some(_), _) if unknown => Outcome::Unknown(UnknownWhy::ChannelSaysUnknown),
+            (Some(line), _) => self.refund_state(key, refund, line),
+            (None, Some(_)) => Self::failed(FailureKind::Request),
+            (None, None) => Outcome::NotFound,
+        };
+        self.say(key, ReportSource::Refund { refund }, outcome);
+    }
+
+    pub(super) fn answer_refund_query(&mut self, key: PaymentKey, refund: u8) {
+        let known = self.state.book.refund(key, refund);
+        let outcome = known.map_or(Outcome::NotFound, |line| self.refund_state(key, refund, line));
+        self.say(key, ReportSource::Refund { refund }, outcome);
+    }
+
+    fn refund_state(&self, key: PaymentKey, refund: u8, line: RefundLine) -> Outcome {
+        if line.made {
+            let channel_no = SmolStr::from_iter([self.channel_no(key).as_str(), "R", &refund.to_string()]);
+            Outcome::Succeeded { channel_no, amount: line.amount, fee: None }
+        } else {
+            Self::failed(FailureKind::Channel)
+        }
+    }
+
+    /// Notifies of a payment. The book does not lie, the notification may: it names one minor unit more.
+    pub(super) fn notice_paid(&mut self, key: PaymentKey, lie: bool) {
+        let Some(line) = self.state.book.line(key).copied() else {
+            return;
+        };
+        self.state.book.notice(key);
+        let amount = if lie { line.amount.plus(Amount::from_minor(1)) } else { line.amount };
+        let outcome = self.succeeded(key, &BookLine { amount, ..line });
+        self.say(key, ReportSource::PayNotice, outcome);
+    }
+}
+
+/// The simulated channels' own codes.
+const fn code(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::Payer => "INSUFFICIENT_FUNDS",
+        FailureKind::Declined => "PAYER_DECLINED",
+        FailureKind::Risk => "RISK_REFUSED",
+        FailureKind::Limit => "LIMIT_EXCEEDED",
+        FailureKind::Channel => "CHANNEL_TROUBLE",
+        FailureKind::Request => "BAD_REQUEST",
+    }
+}
+
+/// Fills `digits` with the lowest hex digits of `number`.
+fn hex(digits: &mut [u8], mut number: u64) {
+    for digit in digits.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[(number & 0xf) as usize];
+        number >>= 4;
+    }
+}
