@@ -72,7 +72,8 @@ pub trait Journal: Send {
     /// [`JournalFault::EmptyGroup`] when `records` is 0, [`JournalFault::GroupTooLarge`] when the payload is over
     /// the limit: nothing was written. Any other fault: the group does not count and `next_lsn` has not moved;
     /// the same group may be appended again until it works. If the process ends before that, the group is *in doubt*:
-    /// the next start finds it whole or not at all.
+    /// the next start finds it whole or not at all. Append the *same* group again, not another: of several that were
+    /// tried and failed at one place, the next start may find any.
     fn append(&mut self, records: u32, payload: &[u8]) -> Result<u64, JournalFault>;
 
     /// Lsn that the first record of the next group will get; 1 in an empty journal.

@@ -199,3 +199,22 @@ fn a_smaller_group_after_a_failed_change_of_segment_is_not_lost() {
         }
     }
 }
+
+#[test]
+fn a_segment_whose_name_was_not_durable_is_made_so_by_a_restart() {
+    for seed in 0..20 {
+        let storage = FaultyStorage::new(seed);
+        let mut journal = open(&storage).unwrap();
+        let mut acked = Vec::new();
+        append_stubbornly(&mut journal, &mut acked, 100);
+        storage.fail(Fault { operation: Operation::SyncDir, nth: 1, kind: ErrorKind::Other, short_bytes: 0 });
+        assert!(journal.append(1, &payload(0, 900)).is_err());
+        // The process ends here, the machine goes on; the power goes later.
+        drop(journal);
+        let mut journal = open(&storage).unwrap();
+        append_stubbornly(&mut journal, &mut acked, 10);
+        drop(journal);
+        storage.power_cut();
+        assert_eq!(held(&open(&storage).unwrap()), acked, "seed {seed}");
+    }
+}

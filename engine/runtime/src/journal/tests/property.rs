@@ -36,21 +36,25 @@ proptest! {
         let storage = FaultyStorage::new(seed);
         let mut journal = open(&storage).unwrap();
         let mut acked: Vec<Owned> = Vec::new();
-        let mut in_doubt: Option<Owned> = None;
+        // Every group that was tried at the present end: a restart may find any of them, whole.
+        let mut in_doubt: Vec<Owned> = Vec::new();
         for act in acts {
             match act {
                 Act::Append { records, bytes } => {
                     let payload = payload(journal.next_lsn(), bytes);
                     acked.push((journal.append(records, &payload).unwrap(), records, payload));
-                    in_doubt = None;
+                    in_doubt.clear();
                 }
                 Act::FailedAppend { operation, nth, bytes } => {
                     storage.fail(Fault { operation, nth, kind: ErrorKind::Other, short_bytes: bytes / 2 });
                     let payload = payload(journal.next_lsn(), bytes);
                     let group = (journal.next_lsn(), 1, payload);
                     match journal.append(1, &group.2) {
-                        Ok(_) => acked.push(group),
-                        Err(_) => in_doubt = Some(group),
+                        Ok(_) => {
+                            acked.push(group);
+                            in_doubt.clear();
+                        }
+                        Err(_) => in_doubt.push(group),
                     }
                     storage.heal();
                 }
@@ -60,10 +64,8 @@ proptest! {
                     }
                     drop(journal);
                     journal = open(&storage).unwrap();
-                    if held(&journal).len() > acked.len() {
-                        acked.extend(in_doubt.take());
-                    }
-                    in_doubt = None;
+                    acked.extend(held(&journal).last().filter(|group| in_doubt.contains(group)).cloned());
+                    in_doubt.clear();
                 }
                 Act::Release { back } => {
                     let (before, bound) = (journal.first_lsn(), journal.next_lsn().saturating_sub(back));
