@@ -198,16 +198,16 @@ impl Book {
         }
     }
 
-    /// Notes that a notification of a payment leaves.
-    pub fn notice(&mut self, key: PaymentKey) {
-        if let Some(line) = self.lines.get_mut(&key)
-            && !line.noticed
-        {
+    /// Notes that a notification of a payment leaves; gives the payment's line.
+    pub fn notice(&mut self, key: PaymentKey) -> Option<BookLine> {
+        let line = self.lines.get_mut(&key)?;
+        if !line.noticed {
             line.noticed = true;
             if let Some(file) = &mut self.file {
                 file.append(&BookRecord::Line(key, *line));
             }
         }
+        Some(*line)
     }
 
     /// Writes what changed since the last flush to the file, if there is one.

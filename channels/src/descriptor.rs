@@ -87,8 +87,8 @@ pub fn load_descriptors(toml: &str) -> Result<Vec<Descriptor>, DescriptorFault> 
                 (_, true) => ("name", new.name.to_string()),
                 (false, false) => continue,
             };
-            let expected = "one that no earlier channel has".to_owned();
-            return Err(DescriptorFault::Value { channel, key: key.to_owned(), expected, found });
+            let read = values::Reader { channel: &channel };
+            return Err(read.fault(key, "one that no earlier channel has", &found));
         }
         descriptors.push(descriptor);
     }

@@ -118,7 +118,8 @@ impl Simulator {
     fn resume(&self) {
         let mut state = self.state();
         let under_way: Vec<_> = state.book.lines().map(|(key, line)| (key, *line)).collect();
-        let mut turn = Turn::begin(&self.capability, &self.behaviour, self.draws, &mut state, TimestampMs(0));
+        let mut turn =
+            Turn::begin(&self.capability, &self.behaviour, self.draws, &mut state, TimestampMs(0), 0);
         for (key, line) in under_way {
             turn.resume(key, &line);
         }
@@ -135,7 +136,8 @@ impl Simulator {
         if state.down {
             return None;
         }
-        let mut turn = Turn::begin(&self.capability, &self.behaviour, self.draws, &mut state, now);
+        let mut turn =
+            Turn::begin(&self.capability, &self.behaviour, self.draws, &mut state, now, calls.len());
         turn.catch_up();
         for call in calls {
             turn.call(&call);

@@ -29,12 +29,13 @@ impl Turn<'_> {
     /// Payment created, its payer to be redirected.
     pub(super) fn created(&self, key: PaymentKey) -> Outcome {
         let channel_no = self.channel_no(key);
-        let name = self.capability.name.as_str();
-        let address = SmolStr::from_iter(["https://", name, ".pay.example/", &channel_no]);
-        Outcome::Accepted { channel_no, action: Some(PayerAction::Redirect(address)) }
+        let parts = ["https://", self.capability.name.as_str(), ".pay.example/", channel_no.as_str()];
+        let mut address = String::with_capacity(parts.iter().map(|part| part.len()).sum());
+        parts.into_iter().for_each(|part| address.push_str(part));
+        Outcome::Accepted { channel_no, action: Some(PayerAction::Redirect(address.into())) }
     }
 
-    fn succeeded(&self, key: PaymentKey, line: &BookLine) -> Outcome {
+    pub(super) fn succeeded(&self, key: PaymentKey, line: &BookLine) -> Outcome {
         Outcome::Succeeded { channel_no: self.channel_no(key), amount: line.amount, fee: Some(line.fee) }
     }
 
@@ -117,10 +118,9 @@ impl Turn<'_> {
 
     /// Notifies of a payment. The book does not lie, the notification may: it names one minor unit more.
     pub(super) fn notice_paid(&mut self, key: PaymentKey, lie: bool) {
-        let Some(line) = self.state.book.line(key).copied() else {
+        let Some(line) = self.state.book.notice(key) else {
             return;
         };
-        self.state.book.notice(key);
         let amount = if lie { line.amount.plus(Amount::from_minor(1)) } else { line.amount };
         let outcome = self.succeeded(key, &BookLine { amount, ..line });
         self.say(key, ReportSource::PayNotice, outcome);

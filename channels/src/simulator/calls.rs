@@ -117,13 +117,19 @@ impl Turn<'_> {
             PayerPlan::Pays if early => self.clock,
             PayerPlan::Pays | PayerPlan::Declines => answered_at + ms(fate.think_ms()),
         };
-        self.put(key, BookLine { status: LineStatus::Waiting, due: acts_at, ..line });
-        if early {
-            self.payer_acts(key);
-            self.answer_as_planned(key, request.deadline, answered_at, fate, Work::AnswerCreated);
-        } else {
+        if acts_at > self.clock || payer == PayerPlan::Declines {
+            self.put(key, BookLine { status: LineStatus::Waiting, due: acts_at, ..line });
             self.answer_as_planned(key, request.deadline, answered_at, fate, Work::AnswerPay);
-            self.at(acts_at, key, Work::PayerActs);
+            return self.at(acts_at, key, Work::PayerActs);
+        }
+        // Paid at this very instant: the book has no use for a line that waits.
+        let paid = self.mark_paid(key, line);
+        if early {
+            self.notify(key, &paid, early);
+        }
+        self.answer_as_planned(key, request.deadline, answered_at, fate, Work::AnswerCreated);
+        if !early {
+            self.notify(key, &paid, early);
         }
     }
 
@@ -131,12 +137,16 @@ impl Turn<'_> {
     fn charge(&mut self, key: PaymentKey, request: &ChannelRequest, line: BookLine, fate: Fate<'_>) {
         let answered_at = self.clock + ms(fate.create_ms());
         let settled_at = answered_at + ms(fate.pay_ms());
+        let in_time = fate.answer() == AnswerPlan::InTime;
+        if settled_at <= self.clock && in_time && !fate.answers_processing() {
+            // Paid at this very instant: the book has no use for a line in process.
+            return self.settle_line(key, line, true);
+        }
         self.put(key, BookLine { status: LineStatus::Processing, due: settled_at, ..line });
         if fate.answers_processing() {
             self.answer_as_planned(key, request.deadline, answered_at, fate, Work::AnswerProcessing);
             return self.at(settled_at, key, Work::Settle { answered: false });
         }
-        let in_time = fate.answer() == AnswerPlan::InTime;
         self.at(settled_at, key, Work::Settle { answered: in_time });
         if !in_time {
             self.answer_as_planned(key, request.deadline, settled_at, fate, Work::AnswerPay);

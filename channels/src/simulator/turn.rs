@@ -23,14 +23,17 @@ pub struct Turn<'a> {
 }
 
 impl<'a> Turn<'a> {
+    /// A turn at `now` that will take as many calls.
     pub fn begin(
         capability: &'a Capability,
         behaviour: &'a Behaviour,
         draws: Draws,
         state: &'a mut State,
         now: TimestampMs,
+        calls: usize,
     ) -> Self {
-        Self { capability, behaviour, draws, state, clock: now, now, reports: Vec::new() }
+        // A call is mostly answered, and often followed by a notification.
+        Self { capability, behaviour, draws, state, clock: now, now, reports: Vec::with_capacity(2 * calls) }
     }
 
     /// What was said.
@@ -96,24 +99,28 @@ impl<'a> Turn<'a> {
 
     /// The bank finishes a quick payment.
     fn settle(&mut self, key: PaymentKey, answered: bool) {
-        let Some(line) =
-            self.state.book.line(key).copied().filter(|line| line.status == LineStatus::Processing)
-        else {
-            return;
-        };
+        if let Some(line) = self.state.book.line(key).copied()
+            && line.status == LineStatus::Processing
+        {
+            self.settle_line(key, line, answered);
+        }
+    }
+
+    /// As [`Turn::settle`], for a payment whose line is in hand and perhaps not yet in the book.
+    pub(super) fn settle_line(&mut self, key: PaymentKey, line: BookLine, answered: bool) {
         let paid = self.mark_paid(key, line);
         let early = self.is_noticed_early(key, &paid);
         if answered && !early {
-            self.answer_pay(key);
+            self.say(key, ReportSource::PayAnswer, self.succeeded(key, &paid));
         }
         self.notify(key, &paid, early);
         if answered && early {
-            self.answer_pay(key);
+            self.say(key, ReportSource::PayAnswer, self.succeeded(key, &paid));
         }
     }
 
     /// The gateway payer pays or declines; after a close only the stubborn ones pay.
-    pub(super) fn payer_acts(&mut self, key: PaymentKey) {
+    fn payer_acts(&mut self, key: PaymentKey) {
         let Some(line) = self.state.book.line(key).copied() else {
             return;
         };
@@ -144,7 +151,7 @@ impl<'a> Turn<'a> {
         self.notify(key, &paid, early);
     }
 
-    fn mark_paid(&mut self, key: PaymentKey, line: BookLine) -> BookLine {
+    pub(super) fn mark_paid(&mut self, key: PaymentKey, line: BookLine) -> BookLine {
         let paid =
             BookLine { status: LineStatus::Paid, due: TimestampMs::NEVER, changed_at: self.clock, ..line };
         self.state.book.put(key, paid);
@@ -167,7 +174,7 @@ impl<'a> Turn<'a> {
     }
 
     /// Arranges the notifications of a payment made.
-    fn notify(&mut self, key: PaymentKey, line: &BookLine, early: bool) {
+    pub(super) fn notify(&mut self, key: PaymentKey, line: &BookLine, early: bool) {
         let fate = self.fate(key);
         let told = match line.kind {
             PayKind::Gateway => true,
