@@ -20,9 +20,10 @@ impl Turn<'_> {
     /// The channel's number for a payment: channel, order and attempt in 22 hex digits, which `SmolStr` keeps inline.
     fn channel_no(&self, key: PaymentKey) -> SmolStr {
         let mut digits = [0; 22];
-        hex(&mut digits[..4], u64::from(self.capability.id.0));
-        hex(&mut digits[4..20], key.order.0);
-        hex(&mut digits[20..], u64::from(key.attempt.0));
+        let bytes = self.capability.id.0.to_be_bytes().into_iter().chain(key.order.0.to_be_bytes());
+        for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(bytes.chain([key.attempt.0])) {
+            *pair = HEX[usize::from(byte)];
+        }
         SmolStr::new_inline(str::from_utf8(&digits).unwrap_or_default())
     }
 
@@ -139,10 +140,14 @@ const fn code(kind: FailureKind) -> &'static str {
     }
 }
 
-/// Fills `digits` with the lowest hex digits of `number`.
-fn hex(digits: &mut [u8], mut number: u64) {
-    for digit in digits.iter_mut().rev() {
-        *digit = b"0123456789abcdef"[(number & 0xf) as usize];
-        number >>= 4;
+/// Two hex digits per byte value, so that a number of 22 digits takes 11 steps.
+const HEX: [[u8; 2]; 256] = {
+    let digits = b"0123456789abcdef";
+    let mut table = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = [digits[byte >> 4], digits[byte & 0xf]];
+        byte += 1;
     }
-}
+    table
+};

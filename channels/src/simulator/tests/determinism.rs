@@ -41,3 +41,28 @@ fn batches_and_order_change_no_fate() {
     assert_eq!(fates(7, 64, true), reference);
     assert_ne!(fates(8, 600, false), reference, "another seed is another life");
 }
+
+#[test]
+fn threads_change_no_fate() {
+    let life = |threads: usize| {
+        let simulator = Simulator::new(descriptor("unionpay", Behaviour::hostile()), 7);
+        let mut bench = Bench::new(
+            Arc::new(Simulator::new(descriptor("unionpay", Behaviour::hostile()), 7)),
+            PayKind::Gateway,
+        );
+        let payments: Vec<_> = (0..PAYMENTS).map(|_| bench.next_payment()).collect();
+        let calls: Vec<_> = payments.iter().map(|payment| bench.request(*payment, ChannelOp::Pay)).collect();
+        let sink: Arc<dyn ReportSink> = Arc::new(conformance::Recorder::default());
+        let share = calls.len().div_ceil(threads);
+        std::thread::scope(|scope| {
+            for part in calls.chunks(share) {
+                let (simulator, sink, now) = (&simulator, &sink, bench.now());
+                scope.spawn(move || {
+                    part.iter().for_each(|call| simulator.perform(now, vec![call.clone()], sink))
+                });
+            }
+        });
+        simulator.lines()
+    };
+    assert_eq!(life(4), life(1));
+}

@@ -47,6 +47,34 @@ fn the_book_is_the_same_after_a_restart() {
     assert_eq!(after.advance(bench.now(), &(Arc::new(conformance::Recorder::default()) as _)), None);
 }
 
+/// Reads the book whenever something is said, as a process would that is killed and restarted at that moment.
+struct Witness {
+    path: PathBuf,
+    records: Mutex<Vec<usize>>,
+}
+
+impl ReportSink for Witness {
+    fn deliver(&self, _reports: Vec<ChannelReport>) {
+        let length = fs::metadata(&self.path).unwrap().len();
+        self.records.lock().unwrap().push((usize::try_from(length).unwrap() - HEADER_LEN) / RECORD_LEN);
+    }
+}
+
+#[test]
+fn the_book_is_written_before_anybody_hears_of_it() {
+    let folder = TempDir::new().unwrap();
+    let simulator = open(&folder, Behaviour::instant()).unwrap();
+    let mut bench = Bench::new(simulator.clone(), PayKind::QuickPay);
+    let witness =
+        Arc::new(Witness { path: folder.path().join("unionpay.book"), records: Mutex::new(Vec::new()) });
+    let sink: Arc<dyn ReportSink> = witness.clone();
+    for _ in 0..3 {
+        let payment = bench.next_payment();
+        simulator.perform(bench.now(), vec![bench.request(payment, ChannelOp::Pay)], &sink);
+    }
+    assert_eq!(*witness.records.lock().unwrap(), [1, 2, 3]);
+}
+
 #[test]
 fn payers_and_notices_go_on_after_a_restart() {
     let folder = TempDir::new().unwrap();
