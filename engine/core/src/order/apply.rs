@@ -53,7 +53,7 @@ pub fn apply(order: &mut Order, at: TimestampMs, event: &OrderEvent) {
     let Some(status) = next_status(order.status, kind) else {
         panic!("order {}: {} cannot happen to an order that is {}", order.id, kind.name(), order.status);
     };
-    order.status = status;
+    let before = std::mem::replace(&mut order.status, status);
     match event {
         OrderEvent::Created { .. } => unreachable!("the table of states refuses it"),
         OrderEvent::AttemptStarted { .. }
@@ -103,12 +103,13 @@ pub fn apply(order: &mut Order, at: TimestampMs, event: &OrderEvent) {
         | OrderEvent::RefundQueried { .. }
         | OrderEvent::RefundSucceeded { .. }
         | OrderEvent::RefundFailed { .. } => apply_refund(order, event),
-        OrderEvent::DisputeOpened => order.release_at = TimestampMs::NEVER,
+        OrderEvent::DisputeOpened => {
+            order.before_dispute = Some(before);
+            order.release_at = TimestampMs::NEVER;
+        }
         OrderEvent::DisputeResolved { due } => {
             order.release_at = *due;
-            if order.released.iter().any(|amount| !amount.is_zero()) {
-                order.status = OrderStatus::PartReleased;
-            }
+            order.status = order.before_dispute.take().unwrap_or(status);
         }
         OrderEvent::Contradicted { .. } => order.contradictions += 1,
     }
@@ -184,9 +185,9 @@ fn apply_refund(order: &mut Order, event: &OrderEvent) {
                 amounts: amounts.clone(),
             });
         }
-        OrderEvent::RefundQueried { refund, due, .. } => {
+        OrderEvent::RefundQueried { refund, resend, due } => {
             let refund = the_refund(order, *refund);
-            refund.state = RefundState::InDoubt;
+            refund.state = if *resend { RefundState::Pending } else { RefundState::InDoubt };
             refund.queries = refund.queries.saturating_add(1);
             refund.due = *due;
         }

@@ -1,7 +1,7 @@
 //! Closing an unpaid order: ask the channel, close there, ask again, and only then close here.
 
 use smallvec::smallvec;
-use suanpan_model::order::{Attempt, CloseReason, ClosingStage};
+use suanpan_model::order::{Attempt, AttemptState, CloseReason, ClosingStage};
 use suanpan_model::{Order, OrderEvent, OrderStatus, Outcome, Reject, ReportSource};
 
 use super::release::one;
@@ -40,15 +40,12 @@ fn advance(attempt: &Attempt, context: &Context<'_>, reason: CloseReason, stage:
     OrderEvent::ClosingAdvanced { reason, stage, due: next_query(attempt, context) }
 }
 
-/// Nothing was heard of the last step: it is repeated; a close is asked about first.
+/// Nothing certain was heard of the last step: the close begins anew, so that a payment which opened at the
+/// channel in the meantime is closed there too.
 pub(super) fn repeat_stage(order: &Order, context: &Context<'_>) -> Option<OrderEvent> {
     let closing = order.closing?;
     let attempt = order.alive()?;
-    let stage = match closing.stage {
-        ClosingStage::AskFirst | ClosingStage::CloseThere => ClosingStage::AskFirst,
-        ClosingStage::AskAgain => ClosingStage::AskAgain,
-    };
-    Some(advance(attempt, context, closing.reason, stage))
+    Some(advance(attempt, context, closing.reason, ClosingStage::AskFirst))
 }
 
 /// The channel says that the payment is closed there.
@@ -79,6 +76,8 @@ pub(super) fn not_paid(
 ) -> Decision {
     let Some(closing) = order.closing else { return Decision::Repeat };
     let knows_nothing_of_it = matches!(outcome, Outcome::NotFound);
+    // A query may be faster than our own call.
+    let call_under_way = attempt.state == AttemptState::Calling && context.now < attempt.due;
     let is_certain = !matches!(outcome, Outcome::Unknown(_) | Outcome::NotSent(_));
     match (closing.stage, source) {
         (ClosingStage::AskFirst, ReportSource::QueryAnswer) if is_certain => {
@@ -87,7 +86,7 @@ pub(super) fn not_paid(
         (ClosingStage::CloseThere, ReportSource::CloseAnswer) if knows_nothing_of_it => {
             one(advance(attempt, context, closing.reason, ClosingStage::AskAgain))
         }
-        (ClosingStage::AskAgain, ReportSource::QueryAnswer) if knows_nothing_of_it => {
+        (ClosingStage::AskAgain, ReportSource::QueryAnswer) if knows_nothing_of_it && !call_under_way => {
             let closed = OrderEvent::AttemptClosed { attempt: attempt.no };
             let end = OrderEvent::Closed { reason: closing.reason, voided: order.holds.clone() };
             Decision::Moved(smallvec![closed, end])

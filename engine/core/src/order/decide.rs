@@ -8,7 +8,7 @@ use super::closing::{begin, decide_close, repeat_stage};
 use super::create::push;
 use super::refund::{self, decide_refund};
 use super::release::{decide_release, one, release_all};
-use super::report::{awaits_code, decide_report, in_doubt, next_query};
+use super::report::{awaits_code, decide_report, in_doubt, query_after_this};
 use super::{Context, Decision, Events};
 
 /// Decides a command; changes nothing.
@@ -85,8 +85,10 @@ fn decide_wake(order: &Order, context: &Context<'_>) -> Decision {
                 events.extend(doubt);
             }
         } else {
-            events
-                .push(OrderEvent::AttemptQueried { attempt: attempt.no, due: next_query(attempt, context) });
+            events.push(OrderEvent::AttemptQueried {
+                attempt: attempt.no,
+                due: query_after_this(attempt, context),
+            });
         }
     }
     let overdue = order.refunds.iter().filter(|refund| refund.state.is_alive() && refund.due <= now);

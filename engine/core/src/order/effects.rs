@@ -37,7 +37,9 @@ pub fn effects(
                 call(payment_call(order, attempt.no, op, *due));
             }
         }
-        OrderEvent::RefundStarted { attempt, due, .. } if *attempt != AttemptNo(0) => {
+        OrderEvent::RefundStarted { attempt, to_payer, due, .. }
+            if *attempt != AttemptNo(0) && !to_payer.is_zero() =>
+        {
             let refund = order.refunds.last().expect("the refund was just added").no;
             call(refund_call(order, refund, ChannelOp::Refund { refund }, *due));
         }

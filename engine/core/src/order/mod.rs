@@ -1,9 +1,11 @@
 //! Orders: from a mall's request to settled, failed, closed or refunded.
 //!
-//! [`create`] and [`decide`] answer a command with events; [`apply`] folds an event into the order; [`effects`]
-//! tells which channel calls follow from it. The table of states is in [`transition`].
+//! [`check`] says whether a mall may ask for an order; [`create`] and [`decide`] answer a command with events;
+//! [`apply`] folds an event into the order; [`effects`] tells which channel calls follow from it. The table of
+//! states is in [`transition`].
 
 mod apply;
+mod check;
 mod closing;
 mod create;
 mod decide;
@@ -24,7 +26,8 @@ use suanpan_model::{
 use crate::routing::{Router, Standing};
 
 pub use apply::{apply, born};
-pub use create::{check, create, holds_needed};
+pub use check::check;
+pub use create::{create, holds_needed};
 pub use decide::decide;
 pub use effects::effects;
 pub use transition::next_status;

@@ -2,10 +2,10 @@
 
 use smallvec::SmallVec;
 use smol_str::SmolStr;
-use suanpan_model::order::{Refund, RefundSource};
+use suanpan_model::order::{Attempt, Refund, RefundSource, RefundState};
 use suanpan_model::time::DurationMs;
 use suanpan_model::{
-    Amount, AttemptNo, ChannelId, Order, OrderEvent, OrderStatus, Outcome, Reject, RejectCode, TimestampMs,
+    Amount, AttemptNo, Order, OrderEvent, OrderStatus, Outcome, Reject, RejectCode, TimestampMs,
 };
 
 use super::create::push;
@@ -46,11 +46,12 @@ pub(super) fn decide_refund(
         | OrderStatus::Closed
         | OrderStatus::Refunded => return Err(super::decide::illegal(order, "refunded")),
     }
+    let everything = amount.is_none();
     let amount = amount.unwrap_or(order.frozen);
-    if amount.is_zero() {
+    if amount.is_zero() && !everything {
         return Err(Reject::new(RejectCode::AmountZero, "amount", "an amount above zero"));
     }
-    if amount > order.frozen || order.refunds.len() >= REFUNDS_MAX {
+    if amount.is_zero() || amount > order.frozen || order.refunds.len() >= REFUNDS_MAX {
         let expected = format!("at most what is frozen, {}", order.frozen.to_text(order.terms.currency));
         return Err(Reject::new(RejectCode::ExceedsFrozen, "amount", expected));
     }
@@ -73,10 +74,11 @@ fn start(order: &mut Order, events: &mut Events, context: &Context<'_>, refund_n
         due: context.now + timeout(order, attempt, context),
     };
     push(order, events, context.now, event);
-    if attempt == AttemptNo(0) {
-        // Back to an e-account: nobody needs to be asked.
+    if attempt == AttemptNo(0) || to_payer.is_zero() {
+        // Back to an e-account, or to the coupon fund alone: nobody needs to be asked.
         let number = order.refunds.last().map_or(0, |refund| refund.no);
-        let entry = entries::refund(order, None, amount, to_payer);
+        let channel = order.attempt(attempt).map(Attempt::channel);
+        let entry = entries::refund(order, channel, amount, to_payer);
         push(order, events, context.now, OrderEvent::RefundSucceeded { refund: number, entry });
         settle_if_empty(order, events, context.now);
     }
@@ -89,7 +91,7 @@ fn payer_part(order: &Order, amount: Amount) -> Amount {
         .refunds
         .iter()
         .filter(|refund| refund.source == RefundSource::Escrow)
-        .filter(|refund| refund.state != suanpan_model::order::RefundState::Failed);
+        .filter(|refund| refund.state != RefundState::Failed);
     let (mut undone, mut given) = (amount, Amount::ZERO);
     for refund in counted {
         undone = undone.plus(refund.amount);
@@ -141,15 +143,16 @@ pub(super) fn decide_refund_report(
     order: &Order,
     context: &Context<'_>,
     number: u8,
-    channel: ChannelId,
+    attempt: &Attempt,
     outcome: &Outcome,
 ) -> Result<Decision, Reject> {
-    let Some(refund) = order.refund(number) else {
-        return Err(Reject::new(RejectCode::UnknownAttempt, "refund", "a refund of this order"));
+    let Some(refund) = order.refund(number).filter(|refund| refund.attempt == attempt.no) else {
+        return Err(Reject::new(RejectCode::UnknownAttempt, "refund", "a refund of this attempt"));
     };
     if !refund.state.is_alive() {
-        return Ok(Decision::Repeat);
+        return Ok(on_ended(order, refund, outcome));
     }
+    let channel = attempt.channel();
     match outcome {
         Outcome::Succeeded { amount, .. } if *amount != refund.to_payer => {
             Ok(super::report::contradiction(order, refund.attempt, "refund_amount"))
@@ -168,12 +171,31 @@ pub(super) fn decide_refund_report(
         Outcome::Failed { code, .. } => {
             Ok(super::release::one(OrderEvent::RefundFailed { refund: number, code: code.clone() }))
         }
-        Outcome::NotFound => Ok(super::release::one(query(order, refund, true, context))),
+        // Of a query; of the refund call itself it says nothing that a query would not say again.
+        Outcome::NotFound if refund.state == RefundState::InDoubt => {
+            Ok(super::release::one(query(order, refund, true, context)))
+        }
         // Accepted, under way, unknown, or the call did not leave us: the ladder asks again.
         Outcome::Accepted { .. }
         | Outcome::Processing
         | Outcome::Unknown(_)
         | Outcome::Closed
+        | Outcome::NotFound
         | Outcome::NotSent(_) => Ok(Decision::Repeat),
     }
+}
+
+/// The channel said something about a refund that ended. When it says that the end was another one, the money is
+/// not where the books have it.
+fn on_ended(order: &Order, refund: &Refund, outcome: &Outcome) -> Decision {
+    let said = match (refund.state, outcome) {
+        (RefundState::Failed, Outcome::Succeeded { .. }) => "refund_after_failure",
+        (RefundState::Succeeded, Outcome::Failed { .. }) => "refund_failed_after_success",
+        (RefundState::Succeeded, Outcome::Succeeded { amount, .. }) if *amount != refund.to_payer => {
+            "refund_amount"
+        }
+        (RefundState::Succeeded | RefundState::Failed, _)
+        | (RefundState::Pending | RefundState::InDoubt, _) => return Decision::Repeat,
+    };
+    super::report::contradiction(order, refund.attempt, said)
 }

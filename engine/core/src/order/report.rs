@@ -2,8 +2,9 @@
 
 use smallvec::smallvec;
 use smol_str::SmolStr;
-use suanpan_model::channel::UnknownWhy;
-use suanpan_model::order::{Attempt, AttemptState, OrderFailure};
+use suanpan_model::channel::{PayerAction, UnknownWhy};
+use suanpan_model::event::EventKind;
+use suanpan_model::order::{Attempt, AttemptState, CloseReason, OrderFailure};
 use suanpan_model::policy::LatePayment;
 use suanpan_model::{
     Amount, AttemptNo, ChannelReport, Order, OrderEvent, OrderStatus, Outcome, Reject, RejectCode,
@@ -34,7 +35,7 @@ pub(super) fn decide_report(
         return Err(Reject::new(RejectCode::UnknownAttempt, "attempt", expected));
     };
     if let ReportSource::Refund { refund } = report.source {
-        return decide_refund_report(order, context, refund, report.channel, &report.outcome);
+        return decide_refund_report(order, context, refund, attempt, &report.outcome);
     }
     Ok(match &attempt.state {
         AttemptState::Calling | AttemptState::Waiting { .. } | AttemptState::InDoubt(_) => {
@@ -60,12 +61,14 @@ fn on_alive(
         Outcome::Succeeded { channel_no, amount, fee } => {
             success(order, context, attempt, channel_no, *amount, *fee)
         }
+        // The close was refused: what became of the payment has to be asked.
+        Outcome::Failed { .. } if source == ReportSource::CloseAnswer => Decision::Repeat,
         Outcome::Failed { kind, code } => {
             let failed = OrderEvent::AttemptFailed { attempt: attempt.no, kind: *kind, code: code.clone() };
             after_failure(order, context, failed, kind.may_fail_over())
         }
         // Of a payment call it is proof that nothing was booked; of a query or close it says nothing.
-        Outcome::NotSent(why) if source == ReportSource::PayAnswer && !waits => {
+        Outcome::NotSent(why) if source == ReportSource::PayAnswer && !waits && !passes_on_code(order) => {
             let not_sent = OrderEvent::AttemptNotSent { attempt: attempt.no, why: *why };
             after_failure(order, context, not_sent, true)
         }
@@ -78,7 +81,18 @@ fn on_alive(
         {
             closing::not_paid(order, context, attempt, source, outcome)
         }
-        Outcome::Accepted { .. } | Outcome::Processing if waits => Decision::Repeat,
+        // The channel has the payment and waits for the code, which the payer can type again.
+        Outcome::NotSent(_) if source == ReportSource::PayAnswer && !waits => {
+            one(OrderEvent::AttemptAccepted {
+                attempt: attempt.no,
+                channel_no: attempt.channel_no.clone(),
+                action: Some(PayerAction::SmsCode),
+                due: next_query(attempt, context),
+            })
+        }
+        Outcome::Accepted { .. } | Outcome::Processing if waits && !brings_page(attempt, outcome) => {
+            Decision::Repeat
+        }
         Outcome::Accepted { channel_no, action } => one(OrderEvent::AttemptAccepted {
             attempt: attempt.no,
             channel_no: channel_no.clone(),
@@ -97,13 +111,34 @@ fn on_alive(
     }
 }
 
+/// Whether the call under way passes on a code: the channel took the payment in before.
+fn passes_on_code(order: &Order) -> bool {
+    let of_attempt = order.steps.iter().rev().take_while(|step| step.kind != EventKind::AttemptStarted);
+    of_attempt.map(|step| step.kind).any(|kind| kind == EventKind::SmsConfirmed)
+}
+
+/// Whether an acceptance that was overtaken by other news brings the page that the payer waits for.
+fn brings_page(attempt: &Attempt, outcome: &Outcome) -> bool {
+    attempt.state == AttemptState::Waiting { action: None }
+        && matches!(outcome, Outcome::Accepted { action: Some(PayerAction::Redirect(_)), .. })
+}
+
 pub(super) fn in_doubt(attempt: &Attempt, context: &Context<'_>, why: UnknownWhy) -> Decision {
     one(OrderEvent::AttemptInDoubt { attempt: attempt.no, why, due: next_query(attempt, context) })
 }
 
 /// When the channel is asked (again) what became of an attempt.
 pub(super) fn next_query(attempt: &Attempt, context: &Context<'_>) -> TimestampMs {
-    let wait = context.router.capability(attempt.channel()).map(|known| known.query_wait(attempt.queries));
+    due_before_query(attempt, attempt.queries, context)
+}
+
+/// When the channel is asked again after a query that is made now.
+pub(super) fn query_after_this(attempt: &Attempt, context: &Context<'_>) -> TimestampMs {
+    due_before_query(attempt, attempt.queries.saturating_add(1), context)
+}
+
+fn due_before_query(attempt: &Attempt, number: u16, context: &Context<'_>) -> TimestampMs {
+    let wait = context.router.capability(attempt.channel()).map(|known| known.query_wait(number));
     context.now + wait.unwrap_or(suanpan_model::time::DurationMs::from_secs(60))
 }
 
@@ -226,12 +261,15 @@ fn next_step(order: &Order, context: &Context<'_>, may_fail_over: bool) -> Order
     if let Some(closing) = order.closing {
         return OrderEvent::Closed { reason: closing.reason, voided };
     }
-    let failed = |reason| OrderEvent::Failed { reason, voided };
+    let failed = |reason| OrderEvent::Failed { reason, voided: voided.clone() };
     if !may_fail_over {
         return failed(OrderFailure::Refused);
     }
     if order.attempts.len() >= usize::from(context.policy.attempts_max) {
         return failed(OrderFailure::AttemptsUsedUp);
+    }
+    if order.terms.expires_at <= context.now {
+        return OrderEvent::Closed { reason: CloseReason::Expired, voided };
     }
     start_attempt(order, context).unwrap_or_else(|_| failed(OrderFailure::NoChannel))
 }
@@ -244,8 +282,10 @@ pub(super) fn lapsed(order: &Order, context: &Context<'_>, attempt: &Attempt) ->
 /// Whether the order can take a payer's SMS code now.
 pub(super) fn awaits_code(order: &Order) -> Option<&Attempt> {
     let waiting = |attempt: &&Attempt| {
-        let action = Some(suanpan_model::PayerAction::SmsCode);
-        order.status == OrderStatus::Pending && attempt.state == AttemptState::Waiting { action }
+        let action = Some(PayerAction::SmsCode);
+        order.status == OrderStatus::Pending
+            && order.closing.is_none()
+            && attempt.state == AttemptState::Waiting { action }
     };
     order.alive().filter(waiting)
 }

@@ -1,1 +1,7 @@
+//! Tables, expected cents, lives and properties of orders; builders stand in [`build`].
 
+mod build;
+mod commands;
+mod effects;
+mod lives;
+mod states;

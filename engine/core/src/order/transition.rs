@@ -91,7 +91,7 @@ pub const fn next_status(status: OrderStatus, kind: EventKind) -> Option<OrderSt
             S::Created | S::Routing | S::Pending | S::Paid | S::Settled => None,
             S::Failed | S::Closed | S::Refunded | S::Disputed => None,
         },
-        // Back to `PartReleased` where something was released before: `apply` knows.
+        // Back to where it stood before the dispute: `apply` knows.
         E::DisputeResolved => match status {
             S::Disputed => Some(S::Frozen),
             S::Created | S::Routing | S::Pending | S::Paid | S::Frozen | S::PartReleased => None,
