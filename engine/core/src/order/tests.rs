@@ -1,7 +1,9 @@
 //! Tables, expected cents, lives and properties of orders; builders stand in [`build`].
 
 mod build;
+mod cents;
 mod commands;
+mod creation;
 mod effects;
 mod lives;
 mod states;

@@ -1,5 +1,6 @@
 //! Channels, accounts, terms and lives that the tests of orders share.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -341,4 +342,38 @@ pub(super) fn standing(order: &Order) -> String {
         line += &format!(", closing {:?}", closing.stage);
     }
     line
+}
+
+/// An account as tables name it: owner or number behind the type where there may be several, stripes as one.
+pub(super) fn name(account: AccountId) -> String {
+    match account.kind() {
+        AccountType::Settlement => format!("merchant {}", account.number()),
+        AccountType::Commission => format!("agent {}", account.number()),
+        AccountType::Cash => format!("buyer {}", account.number()),
+        AccountType::ChannelClearing => format!("clearing {}", account.owner()),
+        AccountType::FeeExpense => format!("fee expense {}", account.owner()),
+        AccountType::CommissionIncome => "house".to_owned(),
+        AccountType::FeeIncome => "fees".to_owned(),
+        AccountType::CouponFund => "fund".to_owned(),
+        kind @ (AccountType::Marketing
+        | AccountType::Wealth
+        | AccountType::Deposit
+        | AccountType::Escrow
+        | AccountType::Suspense
+        | AccountType::Receivable) => kind.name().to_owned(),
+    }
+}
+
+/// What an order's entries did to each account, in minor units on its normal side; zeros left out.
+pub(super) fn books(order: &Order) -> BTreeMap<String, i128> {
+    let mut books = BTreeMap::new();
+    for entry in &order.entries {
+        assert_eq!(entry.imbalance(), 0, "{entry:?}");
+        for posting in &entry.postings {
+            let change = posting.account.kind().sign(posting.side) * posting.amount.signed();
+            *books.entry(name(posting.account)).or_insert(0) += change;
+        }
+    }
+    books.retain(|_, balance| *balance != 0);
+    books
 }
