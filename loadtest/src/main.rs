@@ -1,5 +1,23 @@
 //! The program `loadtest`.
 
-fn main() -> anyhow::Result<()> {
-    Ok(())
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+use loadtest::cli::{Action, Cli};
+use loadtest::{disk, memory, recovery, run};
+
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> Result<ExitCode> {
+    let is_well = match Cli::parse().action {
+        Action::Run(args) => run::run(&args)?,
+        Action::Memory(args) => memory::run(&args)?,
+        Action::Recovery(args) => recovery::run(&args)?,
+        Action::Disk(args) => disk::run(&args)?,
+        Action::Victim(args) => recovery::victim(&args)?,
+    };
+    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

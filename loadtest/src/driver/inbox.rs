@@ -1,0 +1,81 @@
+//! What the target says, on its way to the driver.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam::channel::{Receiver, Sender, TryRecvError, unbounded};
+use suanpan_runtime::api::Notice;
+use suanpan_runtime::{Answer, AnswerSink};
+
+use crate::target::Target;
+
+/// Batches of notices that may wait for the driver before the target cuts it off.
+const NOTICES_MAX: usize = 1 << 16;
+
+/// Above so many orders under way the driver looks now and then instead of being woken: waking a thread for each
+/// batch would cost the target's threads more than the batch.
+const WOKEN_BELOW: usize = 256;
+
+struct Sink(Sender<Vec<Answer>>);
+
+impl AnswerSink for Sink {
+    fn deliver(&self, answers: Vec<Answer>) {
+        // A driver that has given up reads no more answers.
+        let _ = self.0.send(answers);
+    }
+}
+
+/// Answers and notices.
+pub struct Inbox {
+    /// Where the target delivers answers.
+    pub sink: Arc<dyn AnswerSink>,
+    answers: Receiver<Vec<Answer>>,
+    notices: Receiver<Arc<Vec<Notice>>>,
+}
+
+impl Inbox {
+    /// Begins to listen to `target`.
+    #[must_use]
+    pub fn new(target: &impl Target) -> Self {
+        let (sender, answers) = unbounded();
+        Self { sink: Arc::new(Sink(sender)), answers, notices: target.subscribe(NOTICES_MAX) }
+    }
+
+    /// The next batch of answers, if one is here.
+    #[must_use]
+    pub fn answers(&self) -> Option<Vec<Answer>> {
+        self.answers.try_recv().ok()
+    }
+
+    /// The next batch of notices, if one is here.
+    ///
+    /// # Errors
+    /// When the target has cut the driver off.
+    pub fn notices(&self) -> anyhow::Result<Option<Arc<Vec<Notice>>>> {
+        match self.notices.try_recv() {
+            Ok(notices) => Ok(Some(notices)),
+            Err(TryRecvError::Empty) => Ok(None),
+            Err(TryRecvError::Disconnected) => {
+                anyhow::bail!(
+                    "the engine closed the driver's subscription: the driver fell behind or the engine ended"
+                )
+            }
+        }
+    }
+
+    /// Waits for news, at most `patience`.
+    pub fn wait(&self, patience: Duration, under_way: usize) {
+        if !self.answers.is_empty() || !self.notices.is_empty() {
+            return;
+        }
+        if under_way >= WOKEN_BELOW {
+            std::thread::sleep(patience);
+            return;
+        }
+        let mut select = crossbeam::channel::Select::new();
+        select.recv(&self.answers);
+        select.recv(&self.notices);
+        // Nothing in time is as good as something: the caller looks.
+        let _ = select.ready_timeout(patience);
+    }
+}

@@ -1,0 +1,150 @@
+//! What an order must come to, in cents: worked out here once more, plainly, so that the engine is not checked
+//! against itself.
+
+use suanpan_model::{CardType, Tariff};
+
+/// The commission of the platform in basis points.
+pub const COMMISSION_BPS: u32 = 500;
+/// The share of the agent in basis points.
+pub const AGENT_BPS: u32 = 200;
+
+/// Who gets what of one order, in minor units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// Price.
+    pub amount: u64,
+    /// Part of it that the coupon fund pays.
+    pub subsidy: u64,
+    /// Part of it that the payer pays.
+    pub payable: u64,
+    /// What the channel keeps; borne by the merchant.
+    pub fee: u64,
+    /// What the platform gets.
+    pub commission: u64,
+    /// What the agent gets.
+    pub agent: u64,
+    /// What the merchant gets.
+    pub merchant: u64,
+}
+
+/// The parts of an order of `amount` with a coupon of `subsidy`, of which the channel keeps `fee`.
+#[must_use]
+pub fn parts(amount: u64, subsidy: u64, fee: u64) -> Parts {
+    let split = split(amount, &[COMMISSION_BPS, AGENT_BPS]);
+    let (commission, agent) = (split[0], split[1]);
+    Parts {
+        amount,
+        subsidy,
+        payable: amount - subsidy,
+        fee,
+        commission,
+        agent,
+        merchant: amount - commission - agent - fee,
+    }
+}
+
+/// Divides `amount` among receivers of `bps` basis points each and, last, whoever gets the rest: first everybody's
+/// whole cents, then one cent each to those with the largest remainder, the earlier one first.
+#[must_use]
+pub fn split(amount: u64, bps: &[u32]) -> Vec<u64> {
+    let mut weights: Vec<u64> = bps.iter().map(|part| u64::from(*part)).collect();
+    weights.push(10_000 - weights.iter().sum::<u64>());
+    let mut cents: Vec<u64> = weights.iter().map(|weight| amount * weight / 10_000).collect();
+    let mut remainders: Vec<u64> = weights.iter().map(|weight| amount * weight % 10_000).collect();
+    while cents.iter().sum::<u64>() < amount {
+        let mut largest = 0;
+        for index in 0..remainders.len() {
+            if remainders[index] > remainders[largest] {
+                largest = index;
+            }
+        }
+        cents[largest] += 1;
+        remainders[largest] = 0;
+    }
+    cents
+}
+
+/// The fee of a payment by a channel's tariff: `fixed + amount × rate`, half a cent up, not below the floor, not above
+/// the cap of the band.
+#[must_use]
+pub fn fee(tariff: &Tariff, amount: u64, card: Option<CardType>) -> u64 {
+    let credit = card == Some(CardType::Credit) && !tariff.credit.is_empty();
+    let bands = if credit { &tariff.credit } else { &tariff.debit };
+    for (index, band) in bands.iter().enumerate() {
+        let is_last = index + 1 == bands.len();
+        let holds = band.up_to.is_none_or(|up_to| amount <= up_to.minor());
+        if holds || is_last {
+            let half_cents = 2 * amount * u64::from(band.rate_ppm) / 1_000_000;
+            let fee = band.fixed.minor() + half_cents.div_ceil(2);
+            let fee = if fee < band.floor.minor() { band.floor.minor() } else { fee };
+            return match band.cap {
+                Some(cap) if fee > cap.minor() => cap.minor(),
+                Some(_) | None => fee,
+            };
+        }
+    }
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use suanpan_model::{Amount, TariffBand};
+
+    use super::*;
+
+    #[test]
+    fn cents_by_hand() {
+        let table = [
+            // amount, subsidy, fee, [commission, agent, merchant]
+            (100, 50, 2, [5, 2, 91]),
+            (101, 50, 2, [5, 2, 92]), // 5.05 2.02 93.93: the rest has the largest remainder
+            (110, 50, 10, [6, 2, 92]), // 5.50 2.20 102.30: one cent is missing, .50 gets it
+            (130, 50, 0, [6, 3, 121]), // 6.50 2.60 120.90: two are missing, .90 and .60
+            (199, 50, 12, [10, 4, 173]), // 9.95 3.98 185.07: .98 and .95
+            (10_000, 500, 30, [500, 200, 9_270]), // exact
+            (333_333, 2_000, 1_234, [16_666, 6_667, 308_766]), // 16 666.65 6 666.66 309 999.69: .69 and .66
+            (500_000, 2_000, 0, [25_000, 10_000, 465_000]),
+        ];
+        for (amount, subsidy, fee, [commission, agent, merchant]) in table {
+            let found = parts(amount, subsidy, fee);
+            assert_eq!(found.commission + found.agent + found.merchant + found.fee, amount, "{amount}");
+            assert_eq!(found.payable + found.subsidy, amount, "{amount}");
+            assert_eq!(
+                [found.commission, found.agent, found.merchant],
+                [commission, agent, merchant],
+                "{amount}"
+            );
+        }
+    }
+
+    #[test]
+    fn fees_by_hand() {
+        let band = |up_to: Option<u64>, rate_ppm, fixed, floor, cap: Option<u64>| TariffBand {
+            up_to: up_to.map(Amount::from_minor),
+            rate_ppm,
+            fixed: Amount::from_minor(fixed),
+            floor: Amount::from_minor(floor),
+            cap: cap.map(Amount::from_minor),
+        };
+        let tariff = Tariff {
+            debit: vec![band(Some(100_000), 2_000, 0, 5, None), band(None, 1_800, 0, 0, Some(1_000))],
+            credit: vec![band(None, 4_200, 10, 0, None)],
+        };
+        let (debit, credit) = (Some(CardType::Debit), Some(CardType::Credit));
+        let table = [
+            (50, debit, 5),          // 0.1, raised to the floor
+            (100_000, debit, 200),   // the band's last cent
+            (100_001, None, 180),    // 180.0018
+            (900_000, debit, 1_000), // 1 620, lowered to the cap
+            (119, credit, 10),       // 0.4998 and 10 fixed
+            (120, credit, 11),       // 0.504 and 10 fixed
+            (125, credit, 11),       // 0.525
+            (10_000, credit, 52),
+        ];
+        for (amount, card, cents) in table {
+            assert_eq!(fee(&tariff, amount, card), cents, "{amount} {card:?}");
+        }
+        let half = Tariff { debit: vec![band(None, 5_000, 0, 0, None)], credit: Vec::new() };
+        assert_eq!([fee(&half, 100, None), fee(&half, 99, None), fee(&half, 300, credit)], [1, 0, 2]);
+    }
+}

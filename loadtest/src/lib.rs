@@ -1,0 +1,24 @@
+//! Load on the engine: a driver that is cheaper than what it drives, latencies measured from the planned start, and
+//! books that are checked after each run.
+//!
+//! A run is a [`workload`] played by a [`driver`] against a [`target`]; [`verify`] then compares what the engine says
+//! with sums that the driver made itself. A figure from a run with a difference is worth nothing, so such a run
+//! fails.
+
+pub mod cli;
+pub mod disk;
+pub mod driver;
+pub mod expected;
+pub mod latency;
+pub mod machine;
+pub mod memory;
+pub mod order_no;
+pub mod random;
+pub mod recovery;
+pub mod report;
+pub mod run;
+pub mod setup;
+pub mod target;
+pub mod verify;
+pub mod workload;
+pub mod world;

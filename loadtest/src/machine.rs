@@ -1,0 +1,130 @@
+//! The machine and this process, as the kernel describes them. What cannot be read is empty or zero.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+
+use serde::Serialize;
+use suanpan_model::TimestampMs;
+
+/// The machine that a figure belongs to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Machine {
+    /// Model of the processor.
+    pub cpu: String,
+    /// Processors that this process may use.
+    pub cores: usize,
+    /// Release of the kernel.
+    pub kernel: String,
+    /// Memory of the machine in bytes.
+    pub memory_bytes: u64,
+}
+
+impl Machine {
+    /// This machine.
+    #[must_use]
+    pub fn this() -> Self {
+        let info = read("/proc/cpuinfo");
+        let cpu = info
+            .lines()
+            .find(|line| line.starts_with("model name"))
+            .and_then(|line| line.split_once(':'))
+            .map_or_else(String::new, |(_, name)| name.trim().to_owned());
+        Self {
+            cpu,
+            cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            memory_bytes: field_kib("/proc/meminfo", "MemTotal:") * 1024,
+        }
+    }
+}
+
+/// The time, for order numbers and expiries.
+#[must_use]
+pub fn now() -> TimestampMs {
+    #[expect(clippy::disallowed_methods, reason = "this is the program's edge: here the time comes in")]
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    TimestampMs(since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX)))
+}
+
+/// The commit that is checked out, where git can tell.
+#[must_use]
+pub fn commit() -> Option<String> {
+    let output = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    (output.status.success() && !text.trim().is_empty()).then(|| text.trim().to_owned())
+}
+
+/// How this program was compiled.
+#[must_use]
+pub const fn profile() -> &'static str {
+    if cfg!(debug_assertions) { "debug" } else { "release" }
+}
+
+/// The command line.
+#[must_use]
+pub fn command() -> String {
+    std::env::args().collect::<Vec<_>>().join(" ")
+}
+
+/// Resident memory of this process in bytes.
+#[must_use]
+pub fn rss_bytes() -> u64 {
+    field_kib("/proc/self/status", "VmRSS:") * 1024
+}
+
+/// CPU time of this process in clock ticks of [`TICKS_PER_SECOND`], by thread name (threads of one name together).
+#[must_use]
+pub fn cpu_ticks_by_thread() -> BTreeMap<String, u64> {
+    let mut ticks = BTreeMap::new();
+    let Ok(tasks) = fs::read_dir("/proc/self/task") else { return ticks };
+    for task in tasks.flatten() {
+        let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        if let Some((name, used)) = name_and_ticks(&stat) {
+            *ticks.entry(name).or_insert(0) += used;
+        }
+    }
+    ticks
+}
+
+/// CPU time of this process, ended threads included, in seconds.
+#[must_use]
+pub fn cpu_seconds() -> f64 {
+    name_and_ticks(&read("/proc/self/stat")).map_or(0.0, |(_, ticks)| ticks as f64 / TICKS_PER_SECOND)
+}
+
+/// Linux reports CPU times to programs in hundredths of a second on every architecture that we run on.
+pub const TICKS_PER_SECOND: f64 = 100.0;
+
+/// Name and user plus system time of a `stat` line; the name stands in brackets and may hold anything.
+fn name_and_ticks(stat: &str) -> Option<(String, u64)> {
+    let (before, after) = (stat.split_once('(')?.1, stat.rsplit_once(')')?.1);
+    let name = before.rsplit_once(')')?.0.to_owned();
+    let mut fields = after.split_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some((name, user + system))
+}
+
+fn field_kib(path: &str, field: &str) -> u64 {
+    let text = read(path);
+    let line = text.lines().find_map(|line| line.strip_prefix(field));
+    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stat_lines_are_read_whatever_the_name() {
+        let stat = "77 (a) (b c) S 1 77 77 0 -1 4194304 1 2 3 4 1500 250 0 0 20 0 1 0";
+        assert_eq!(name_and_ticks(stat), Some(("a) (b c".to_owned(), 1_750)));
+        assert_eq!(name_and_ticks(""), None);
+        assert!(rss_bytes() > 0 && cpu_seconds() >= 0.0 && Machine::this().cores > 0);
+    }
+}
