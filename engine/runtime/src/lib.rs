@@ -1,9 +1,27 @@
-//! The shells of the engine: actors, journal, checkpoint, archive, timers; the in-process API `Engine`.
+//! The shells of the engine: actors, journal, checkpoint, archive, timers; the in-process API [`Engine`].
+//!
+//! Rules live in `suanpan-core`. Here is what carries them: shards that own state ([`order_shard`],
+//! [`balance_shard`]), the thread that owns the log ([`log_writer`]), the thread that feeds the archive ([`keeper`]),
+//! and the actors between them ([`actors`]).
 
+pub mod actors;
 pub mod api;
+pub mod balance_shard;
+mod calls;
+pub mod clock;
+pub mod codec;
 pub mod engine;
 pub mod journal;
+pub mod keeper;
+pub mod log_writer;
+pub mod messages;
+pub mod order_shard;
+pub mod recovery;
+pub mod shared;
+mod start;
+pub mod statements;
 pub mod store;
+pub mod timers;
 
 pub use api::{Answer, AnswerSink, Command, Reply, Request};
 pub use engine::{Engine, EngineFault, EngineOptions, EngineStats, World};

@@ -177,6 +177,15 @@ pub struct Marks {
 pub struct Ledger {
     accounts: FxHashMap<AccountId, Account>,
     holds: FxHashMap<HoldId, Hold>,
+    /// Restored for accounts whose opening the log still brings.
+    awaited: FxHashMap<AccountId, Awaited>,
+}
+
+/// What rows of a checkpoint say of an account that is not among them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Awaited {
+    held: Amount,
+    below: i128,
 }
 
 impl Ledger {
@@ -233,6 +242,12 @@ impl Ledger {
                     applied: Lsn(0),
                 };
                 self.accounts.entry(*account).or_insert(opened);
+                if let Some(awaited) = self.awaited.remove(account) {
+                    let opened = self.entry(*account);
+                    opened.held = awaited.held;
+                    opened.below = awaited.below;
+                    self.roll_up(*parent, awaited.below);
+                }
             }
             LedgerEvent::HoldPlaced { hold, account, amount, expires_at } => {
                 let row = Hold {
@@ -280,24 +295,30 @@ impl Ledger {
     }
 
     /// Carries out an instruction again after a restart. Rows of the checkpoint may be newer than the position
-    /// from which the log is read; `marks` tells which instructions they already contain.
-    pub fn replay(&mut self, marks: &Marks, lsn: Lsn, instruction: &Instruction) {
+    /// from which the log is read; `marks` tells which instructions they already contain. Returns whether a posting changed its account now.
+    pub fn replay(&mut self, marks: &Marks, lsn: Lsn, instruction: &Instruction) -> bool {
         match instruction {
             Instruction::Post { posting, cause, currency, .. } => {
                 let hold = HoldId { cause: *cause, no: posting.hold_no };
                 if posting.hold_no != 0 && marks.holds.get(&hold).is_none_or(|mark| lsn > *mark) {
                     self.use_hold(lsn, hold, posting.amount);
                 }
-                if marks.accounts.get(&posting.account).is_none_or(|mark| lsn > *mark) {
+                let is_news = marks.accounts.get(&posting.account).is_none_or(|mark| lsn > *mark);
+                if is_news {
                     self.post(lsn, *posting, *currency);
                 }
+                is_news
             }
-            Instruction::Void { hold, .. } => self.void(*hold),
+            Instruction::Void { hold, .. } => {
+                self.void(*hold);
+                false
+            }
         }
     }
 
     /// Puts held balances and roll-ups in agreement with holds and accounts that were restored row by row, and
-    /// tells up to which log position each row is complete.
+    /// tells up to which log position each row is complete. What rows say of an account that is not among them
+    /// waits until the log opens it.
     #[must_use]
     pub fn settle_restored(&mut self) -> Marks {
         let marks = Marks {
@@ -309,8 +330,12 @@ impl Ledger {
             account.below = 0;
         }
         for hold in self.holds.values().copied().collect::<Vec<_>>() {
-            let account = self.entry(hold.account);
-            account.held = account.held.plus(hold.left);
+            let held = if self.is_awaited(hold.account) {
+                &mut self.awaited.entry(hold.account).or_default().held
+            } else {
+                &mut self.entry(hold.account).held
+            };
+            *held = held.plus(hold.left);
         }
         let children: Vec<_> =
             self.accounts.values().map(|account| (account.parent, account.posted)).collect();
@@ -332,7 +357,10 @@ impl Ledger {
 
     fn roll_up(&mut self, mut parent: Option<AccountId>, change: i128) {
         while let Some(id) = parent {
-            let account = self.entry(id);
+            let Some(account) = self.accounts.get_mut(&id) else {
+                self.awaited.entry(id).or_default().below += change;
+                return;
+            };
             account.below += change;
             parent = account.parent;
         }
@@ -359,11 +387,29 @@ impl Ledger {
         }
     }
 
+    fn is_awaited(&self, id: AccountId) -> bool {
+        !id.kind().is_internal() && !self.accounts.contains_key(&id)
+    }
+
     fn entry(&mut self, id: AccountId) -> &mut Account {
         self.accounts.entry(id).or_insert_with(|| {
             assert!(id.kind().is_internal(), "an account is opened before it is used: {id}");
             Account::internal(id)
         })
+    }
+
+    /// The holds whose time has run out at `now`, by time and number, for the caller to record.
+    ///
+    /// A hold that an order lives on must not lapse: it is placed with [`TimestampMs::NEVER`], and the order gives it
+    /// back when it ends.
+    #[must_use]
+    pub fn expired(&self, now: TimestampMs) -> Vec<LedgerEvent> {
+        let is_due = |hold: &Hold| hold.expires_at <= now && hold.expires_at != TimestampMs::NEVER;
+        let mut due: Vec<_> = self.holds.iter().filter(|(_, hold)| is_due(hold)).collect();
+        due.sort_unstable_by_key(|(id, hold)| (hold.expires_at, **id));
+        due.into_iter()
+            .map(|(id, hold)| LedgerEvent::HoldExpired { hold: *id, account: hold.account })
+            .collect()
     }
 
     /// Debits minus credits of all posted balances by currency; each is zero over all shards together.

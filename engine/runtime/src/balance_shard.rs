@@ -1,0 +1,431 @@
+//! One shard of accounts: decides holds, openings and top-ups, carries out what the log tells it, keeps statements.
+//!
+//! No actor and no thread is in here. Postings arrive from the log only; what the shard decides by itself goes to
+//! the log before anybody is told, so that a hold stands in the log before the order that relies on it.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use suanpan_core::ledger::{Decision, Instruction, Ledger, LedgerCommand, instructions};
+use suanpan_core::order::AccountFacts;
+use suanpan_model::{
+    AccountId, AccountType, Currency, HoldId, LedgerEvent, Lsn, OrderId, Record, Reject, RejectCode,
+    TimestampMs,
+};
+
+use crate::api::{Balance, StatementLine, StatementQuery, TrialRow};
+use crate::codec::{encode_record, mark_row, marked_row};
+use crate::messages::{HoldAnswer, HoldAsk, LogBatch, Rows, Source, TimedInstruction};
+use crate::shared::Shared;
+use crate::statements::{HandOver, Statements, read_chunks};
+use crate::store::{CheckpointRows, Table};
+
+/// Lines after which statements are handed to the archive.
+const HAND_OVER_LINES: usize = 500_000;
+
+/// What a balance shard can make happen outside itself.
+pub trait Outside {
+    /// Hands a batch to the log writer.
+    fn log(&mut self, batch: LogBatch);
+    /// Tells an order shard what became of its holds.
+    fn answer_holds(&mut self, shard: usize, answers: Vec<HoldAnswer>);
+    /// Hands statement lines to the archive.
+    fn archive(&mut self, shard: usize, lines: HandOver);
+    /// Hands checkpoint rows to the store.
+    fn checkpoint(&mut self, rows: Rows);
+}
+
+/// Told, once it is durable, what became of a command.
+pub type Told = Box<dyn FnOnce(Result<(), Reject>) + Send>;
+
+/// What a balance shard starts from.
+#[derive(Default)]
+pub struct Restored {
+    /// Accounts and holds.
+    pub ledger: Ledger,
+    /// Statement lines of the replayed part of the log.
+    pub statements: Statements,
+    /// Accounts that changed since their checkpoint row was written.
+    pub dirty: FxHashSet<AccountId>,
+    /// Holds that have a checkpoint row.
+    pub hold_rows: FxHashSet<HoldId>,
+    /// Numbers of top-ups and transfers, with a fingerprint of their content.
+    pub references: FxHashMap<u128, u64>,
+    /// Log position up to which instructions were carried out.
+    pub applied: Lsn,
+}
+
+/// One shard of accounts.
+pub struct BalanceShard {
+    index: usize,
+    shards: usize,
+    shared: Arc<Shared>,
+    ledger: Ledger,
+    statements: Statements,
+    /// Accounts and holds that changed since the last checkpoint.
+    dirty: FxHashSet<AccountId>,
+    hold_rows: FxHashSet<HoldId>,
+    /// Numbers of top-ups and transfers, with a fingerprint of their content.
+    references: FxHashMap<u128, u64>,
+    new_references: Vec<u128>,
+    in_log: VecDeque<Vec<(Told, Result<(), Reject>)>>,
+    captured: VecDeque<(usize, Rows)>,
+    /// Log position up to which instructions were carried out.
+    applied: Lsn,
+}
+
+impl BalanceShard {
+    /// A shard around what was recovered, or around nothing.
+    #[must_use]
+    pub fn new(index: usize, shards: usize, shared: Arc<Shared>, restored: Restored) -> Self {
+        Self {
+            index,
+            shards,
+            shared,
+            new_references: restored.references.keys().copied().collect(),
+            ledger: restored.ledger,
+            statements: restored.statements,
+            dirty: restored.dirty,
+            hold_rows: restored.hold_rows,
+            references: restored.references,
+            in_log: VecDeque::new(),
+            captured: VecDeque::new(),
+            applied: restored.applied,
+        }
+    }
+
+    /// An order shard needs holds.
+    pub fn on_hold_asks(&mut self, from: usize, asks: Vec<HoldAsk>, outside: &mut dyn Outside) {
+        let now = self.shared.clock.now();
+        let mut batch = Batch::new(self.shards);
+        let mut answers = Vec::with_capacity(asks.len());
+        for HoldAsk { order, no, account, amount, currency } in asks {
+            let hold = HoldId { cause: order.cause(), no };
+            let expires_at = TimestampMs::NEVER;
+            let command = LedgerCommand::Hold { hold, account, amount, currency, expires_at };
+            let result = self.decide(&command, now, &mut batch);
+            answers.push(HoldAnswer { order, no, result });
+        }
+        // The log gets the holds before the order shard hears of them.
+        self.write(batch, Vec::new(), outside);
+        outside.answer_holds(from, answers);
+    }
+
+    /// An order will not use these holds.
+    pub fn on_voids(&mut self, asks: Vec<HoldAsk>, outside: &mut dyn Outside) {
+        let now = self.shared.clock.now();
+        let mut batch = Batch::new(self.shards);
+        for ask in asks {
+            let command = LedgerCommand::Void { hold: HoldId { cause: ask.order.cause(), no: ask.no } };
+            if let Err(reject) = self.decide(&command, now, &mut batch) {
+                tracing::error!(order = %ask.order, %reject, "a hold cannot be given back");
+            }
+        }
+        self.write(batch, Vec::new(), outside);
+    }
+
+    /// Commands of the in-process API: openings, top-ups, transfers.
+    pub fn on_commands(&mut self, commands: Vec<(LedgerCommand, Told)>, outside: &mut dyn Outside) {
+        let now = self.shared.clock.now();
+        let mut batch = Batch::new(self.shards);
+        let mut told = Vec::with_capacity(commands.len());
+        for (command, tell) in commands {
+            let result = self
+                .check_reference(&command)
+                .and_then(|is_new| if is_new { self.decide(&command, now, &mut batch) } else { Ok(()) });
+            told.push((tell, result));
+        }
+        self.write(batch, told, outside);
+    }
+
+    /// Whether the number of a top-up or transfer is new.
+    fn check_reference(&mut self, command: &LedgerCommand) -> Result<bool, Reject> {
+        let LedgerCommand::Post { entry, reference } = command else { return Ok(true) };
+        let first = entry.postings.first().map_or(0, |posting| posting.account.raw());
+        let key = reference_key(first, reference);
+        let content = entry_fingerprint(entry);
+        match self.references.get(&key) {
+            Some(known) if *known == content => Ok(false),
+            Some(_) => {
+                let expected = "the content of the first request with this reference, or another reference";
+                Err(Reject::new(RejectCode::IdempotencyConflict, "reference", expected))
+            }
+            None => Ok(true),
+        }
+    }
+
+    fn decide(&mut self, command: &LedgerCommand, now: TimestampMs, batch: &mut Batch) -> Result<(), Reject> {
+        match self.ledger.decide(command)? {
+            Decision::Repeat => {}
+            Decision::Moved(events) => {
+                for event in events {
+                    self.ledger.apply(&event);
+                    self.note(&event);
+                    batch.add(Record::Ledger { at: now, event });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, event: &LedgerEvent) {
+        match event {
+            LedgerEvent::AccountOpened { account, platform, reference, currency, .. } => {
+                self.dirty.insert(*account);
+                let facts = AccountFacts { platform: *platform, currency: *currency };
+                self.shared.registry.insert(*account, (*platform, account.kind(), reference.clone()), facts);
+            }
+            LedgerEvent::EntryPosted { entry, reference } => {
+                let first = entry.postings.first().map_or(0, |posting| posting.account.raw());
+                let key = reference_key(first, reference);
+                self.references.insert(key, entry_fingerprint(entry));
+                self.new_references.push(key);
+            }
+            LedgerEvent::HoldPlaced { .. }
+            | LedgerEvent::HoldVoided { .. }
+            | LedgerEvent::HoldExpired { .. } => {}
+        }
+    }
+
+    fn write(&mut self, batch: Batch, told: Vec<(Told, Result<(), Reject>)>, outside: &mut dyn Outside) {
+        if batch.records == 0 {
+            match self.in_log.back_mut() {
+                Some(last) => last.extend(told),
+                None => told.into_iter().for_each(|(tell, result)| tell(result)),
+            }
+            return;
+        }
+        self.in_log.push_back(told);
+        outside.log(LogBatch {
+            source: Source::Balances(self.index),
+            records: batch.records,
+            payload: batch.payload,
+            instructions: batch.instructions,
+        });
+    }
+
+    /// The oldest batch of this shard is durable.
+    ///
+    /// # Panics
+    /// When no batch is on its way: a bug of the log writer.
+    pub fn on_committed(&mut self, outside: &mut dyn Outside) {
+        let told = self.in_log.pop_front().expect("a batch is on its way");
+        told.into_iter().for_each(|(tell, result)| tell(result));
+        for (left, _) in &mut self.captured {
+            *left -= 1;
+        }
+        self.hand_over_captured(outside);
+    }
+
+    /// The log tells what to do. `durable` is the position of its last record.
+    pub fn on_instructions(
+        &mut self,
+        chunks: Vec<(Lsn, Vec<TimedInstruction>)>,
+        durable: Lsn,
+        outside: &mut dyn Outside,
+    ) {
+        for (first, instructions) in chunks {
+            for TimedInstruction { position, at, instruction } in instructions {
+                self.carry_out(Lsn(first.0 + u64::from(position)), at, &instruction);
+            }
+        }
+        self.applied = durable;
+        if self.statements.len() >= HAND_OVER_LINES {
+            self.hand_over_statements(outside);
+        }
+    }
+
+    fn carry_out(&mut self, lsn: Lsn, at: TimestampMs, instruction: &Instruction) {
+        let opening = self.ledger.account(instruction.account()).map_or(0, |account| account.posted);
+        self.ledger.carry_out(lsn, instruction);
+        self.statements.add(lsn, at, instruction, opening);
+    }
+
+    /// Hands statement lines to the archive, if there are any.
+    pub fn hand_over_statements(&mut self, outside: &mut dyn Outside) {
+        if !self.statements.is_empty() {
+            let lines = self.statements.hand_over();
+            self.dirty.extend(lines.accounts.iter().copied());
+            outside.archive(self.index, lines);
+        }
+    }
+
+    /// The archive has the statement lines up to this hand-over.
+    pub fn on_statements_archived(&mut self, hand_over: u64) {
+        self.statements.confirm(hand_over);
+    }
+
+    /// Captures what changed since the last checkpoint; it is handed over once everything in it is durable.
+    pub fn on_checkpoint(&mut self, epoch: u64, outside: &mut dyn Outside) {
+        self.hand_over_statements(outside);
+        let mut accounts = CheckpointRows::new(Table::Accounts);
+        for account in std::mem::take(&mut self.dirty).into_iter().filter_map(|id| self.ledger.account(id)) {
+            let mut row = marked_row(account);
+            mark_row(&mut row, account.applied);
+            accounts.upsert(account.id.raw().to_be_bytes(), row);
+            // Accounts above carry the roll-up, which is computed anew at a restart: no row for them.
+        }
+        let mut holds = CheckpointRows::new(Table::Holds);
+        let mut rows = FxHashSet::default();
+        for (id, hold) in self.ledger.holds() {
+            holds.upsert(hold_key(*id), marked_row(&(*id, *hold)));
+            rows.insert(*id);
+        }
+        self.hold_rows.difference(&rows).for_each(|id| holds.delete(hold_key(*id)));
+        self.hold_rows = rows;
+        let mut references = CheckpointRows::new(Table::Directory);
+        for key in std::mem::take(&mut self.new_references) {
+            references.upsert(key.to_be_bytes(), self.references[&key].to_le_bytes());
+        }
+        let rows = Rows {
+            source: Source::Balances(self.index),
+            epoch,
+            tables: vec![accounts, holds, references],
+            replay_from: self.applied,
+            last_id: OrderId(0),
+        };
+        self.captured.push_back((self.in_log.len(), rows));
+        self.hand_over_captured(outside);
+    }
+
+    fn hand_over_captured(&mut self, outside: &mut dyn Outside) {
+        while let Some((_, rows)) = self.captured.pop_front_if(|(left, _)| *left == 0) {
+            outside.checkpoint(rows);
+        }
+    }
+
+    /// Balances of one account (one stripe of an internal one); `None` when it was never opened or posted to.
+    #[must_use]
+    pub fn balance(&self, id: AccountId) -> Option<Balance> {
+        self.ledger.account(id).map(|account| Balance {
+            account: id,
+            platform: account.platform,
+            reference: account.reference.clone(),
+            currency: account.currency,
+            posted: account.posted,
+            held: account.held,
+            available: account.available(),
+            rolled_up: account.rolled_up(),
+        })
+    }
+
+    /// Lines of a statement, oldest first: archived ones, then those that wait for the archive.
+    ///
+    /// # Errors
+    /// `unknown_account`; `unavailable` when the archive cannot be read.
+    pub fn statement(&self, query: &StatementQuery) -> Result<Vec<StatementLine>, Reject> {
+        if self.ledger.account(query.account).is_none() && !query.account.kind().is_internal() {
+            return Err(Reject::new(RejectCode::UnknownAccount, "account", "an account that was opened"));
+        }
+        let unavailable = |what: String| {
+            tracing::error!(account = %query.account, %what, "a statement cannot be read");
+            Reject::new(RejectCode::Unavailable, "", "an archive that can be read; try again later")
+        };
+        let mut lines: Vec<StatementLine> = Vec::new();
+        let mut after = query.after;
+        let take = |line: StatementLine, lines: &mut Vec<StatementLine>| {
+            if line.lsn > query.after && line.at >= query.from && line.at < query.until {
+                // A page ends between two log positions, so that the cursor can tell where to go on.
+                if lines.len() >= query.limit && lines.last().is_some_and(|last| last.lsn != line.lsn) {
+                    return ControlFlow::Break(());
+                }
+                lines.push(line);
+            }
+            ControlFlow::Continue(())
+        };
+        loop {
+            let chunks = self
+                .shared
+                .store
+                .statement(query.account.raw(), after.0 + 1, u64::MAX, PAGE_CHUNKS)
+                .map_err(|fault| unavailable(fault.to_string()))?;
+            let bytes: Vec<&[u8]> = chunks.iter().map(|chunk| &chunk.postings[..]).collect();
+            let mut last = after;
+            read_chunks(query.account, bytes, |line| {
+                last = last.max(line.lsn);
+                if line.lsn <= after { ControlFlow::Continue(()) } else { take(line, &mut lines) }
+            })
+            .map_err(|fault| unavailable(fault.to_string()))?;
+            if chunks.len() < PAGE_CHUNKS || lines.len() >= query.limit || last == after {
+                after = last;
+                break;
+            }
+            after = last;
+        }
+        let pending = self.statements.pending(query.account);
+        read_chunks(query.account, pending.iter().map(|(_, bytes)| bytes.as_slice()), |line| {
+            if line.lsn <= after { ControlFlow::Continue(()) } else { take(line, &mut lines) }
+        })
+        .map_err(|fault| unavailable(fault.to_string()))?;
+        Ok(lines)
+    }
+
+    /// This shard's part of the trial balance, and breaks of its invariants.
+    #[must_use]
+    pub fn trial(&self) -> (Vec<TrialRow>, Vec<String>) {
+        let mut rows: FxHashMap<(AccountType, u32, Currency), TrialRow> = FxHashMap::default();
+        for account in self.ledger.accounts() {
+            let kind = account.id.kind();
+            let owner = if kind.is_internal() { account.id.owner() } else { 0 };
+            let currency = account.currency;
+            let empty = TrialRow { kind, owner, currency, accounts: 0, debit_balance: 0 };
+            let row = rows.entry((kind, owner, currency)).or_insert(empty);
+            row.accounts += 1;
+            row.debit_balance += account.debit_balance();
+        }
+        (rows.into_values().collect(), self.ledger.breaks())
+    }
+}
+
+/// Archive chunks that are read at once for a page of a statement.
+const PAGE_CHUNKS: usize = 64;
+
+/// Records of one message on their way to the log.
+struct Batch {
+    payload: Vec<u8>,
+    records: u32,
+    instructions: Vec<Vec<TimedInstruction>>,
+}
+
+impl Batch {
+    fn new(shards: usize) -> Self {
+        Self { payload: Vec::new(), records: 0, instructions: (0..shards).map(|_| Vec::new()).collect() }
+    }
+
+    fn add(&mut self, record: Record) {
+        encode_record(&record, &mut self.payload);
+        let (position, shards) = (self.records, self.instructions.len());
+        let (Record::Order { at, .. } | Record::Ledger { at, .. }) = record;
+        instructions(&record, &mut |instruction| {
+            let shard = instruction.account().shard(shards);
+            self.instructions[shard].push(TimedInstruction { position, at, instruction });
+        });
+        self.records += 1;
+    }
+}
+
+/// Key of a hold in the store.
+#[must_use]
+pub fn hold_key(id: HoldId) -> Vec<u8> {
+    let mut key = id.cause.0.to_be_bytes().to_vec();
+    key.push(id.no);
+    key
+}
+
+/// Key under which the number of a top-up or transfer is remembered.
+#[must_use]
+pub fn reference_key(account: u64, reference: &str) -> u128 {
+    xxhash_rust::xxh3::xxh3_128_with_seed(reference.as_bytes(), account)
+}
+
+/// Fingerprint of what a top-up or transfer moves; its own number is left out.
+#[must_use]
+pub fn entry_fingerprint(entry: &suanpan_model::Entry) -> u64 {
+    let lines = entry.postings.iter().flat_map(|posting| {
+        [posting.account.raw(), posting.amount.minor(), u64::from(posting.side == suanpan_model::Side::Debit)]
+    });
+    let bytes: Vec<u8> = lines.flat_map(u64::to_le_bytes).collect();
+    xxhash_rust::xxh3::xxh3_64_with_seed(&bytes, entry.code as u64)
+}

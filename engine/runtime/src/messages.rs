@@ -1,0 +1,114 @@
+//! What actors and threads send each other. Every message carries a batch.
+
+use std::sync::Arc;
+
+use suanpan_core::ledger::Instruction;
+use suanpan_model::{AccountId, Amount, Currency, Lsn, Order, OrderId, Reject, TimestampMs};
+
+use crate::statements::HandOver;
+use crate::store::CheckpointRows;
+
+/// A shard that writes to the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// A shard of orders.
+    Orders(usize),
+    /// A shard of the ledger.
+    Balances(usize),
+}
+
+/// An instruction with its place in its batch.
+#[derive(Clone, Copy, Debug)]
+pub struct TimedInstruction {
+    /// The record in the batch, from 0.
+    pub position: u32,
+    /// When it was decided.
+    pub at: TimestampMs,
+    /// What to do.
+    pub instruction: Instruction,
+}
+
+/// Records of one shard on their way to the log.
+#[derive(Debug)]
+pub struct LogBatch {
+    /// Whose they are.
+    pub source: Source,
+    /// How many.
+    pub records: u32,
+    /// Encoded.
+    pub payload: Vec<u8>,
+    /// What they tell each balance shard to do.
+    pub instructions: Vec<Vec<TimedInstruction>>,
+}
+
+/// A hold that an order needs (or no longer needs).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HoldAsk {
+    /// The order.
+    pub order: OrderId,
+    /// Number of the hold under it.
+    pub no: u8,
+    /// The account.
+    pub account: AccountId,
+    /// How much.
+    pub amount: Amount,
+    /// In which currency.
+    pub currency: Currency,
+}
+
+/// What became of a hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoldAnswer {
+    /// The order.
+    pub order: OrderId,
+    /// Number of the hold under it.
+    pub no: u8,
+    /// Placed, or refused.
+    pub result: Result<(), Reject>,
+}
+
+/// Orders that ended and are durable.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// Their shard.
+    pub shard: usize,
+    /// The orders.
+    pub orders: Vec<Arc<Order>>,
+    /// Log position up to which their rows are complete.
+    pub applied: Lsn,
+}
+
+/// One shard's part of a checkpoint.
+#[derive(Debug)]
+pub struct Rows {
+    /// Whose it is.
+    pub source: Source,
+    /// Which checkpoint.
+    pub epoch: u64,
+    /// The rows.
+    pub tables: Vec<CheckpointRows>,
+    /// Records after this position must be replayed.
+    pub replay_from: Lsn,
+    /// The latest order number that the shard gave out.
+    pub last_id: OrderId,
+}
+
+/// What the store keeper is told.
+#[derive(Debug)]
+pub enum KeeperMessage {
+    /// Orders for the archive.
+    Finished(Finished),
+    /// Statement lines for the archive.
+    Statements {
+        /// Their shard.
+        shard: usize,
+        /// The lines.
+        lines: HandOver,
+    },
+    /// Part of a checkpoint.
+    Checkpoint(Rows),
+    /// Archive what there is, then answer.
+    Flush(crossbeam::channel::Sender<()>),
+    /// Archive what there is and end.
+    Stop,
+}

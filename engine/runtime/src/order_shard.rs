@@ -1,0 +1,285 @@
+//! One shard of orders: its live orders, what waits for the log, and what leaves once the log has it.
+//!
+//! No actor and no thread is in here: an actor feeds it messages and carries out what it hands to [`Outside`]. Every
+//! decision is the core's.
+
+mod outbox;
+mod requests;
+mod upkeep;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use suanpan_core::order::{self, Context, Decision, Events};
+use suanpan_model::{
+    ChannelReport, ChannelRequest, Lsn, Order, OrderCommand, OrderEvent, OrderId, OrderStatus,
+    PlatformPolicy, Record, Reject, RejectCode, TimestampMs,
+};
+
+use crate::api::OrderSummary;
+use crate::codec::decode_marked_row;
+use crate::messages::{Finished, HoldAsk, LogBatch, Rows};
+use crate::shared::{Shared, count};
+use crate::store::KeyFilter;
+use crate::timers::Timers;
+
+pub use outbox::Outbox;
+use requests::Reserving;
+use upkeep::Captured;
+
+/// What a shard can make happen outside itself.
+pub trait Outside {
+    /// Hands a batch to the log writer.
+    fn log(&mut self, batch: LogBatch);
+    /// Asks balance shard `shard` for holds.
+    fn hold(&mut self, shard: usize, asks: Vec<HoldAsk>);
+    /// Gives holds back that no order will use.
+    fn void(&mut self, shard: usize, asks: Vec<HoldAsk>);
+    /// Makes channel calls.
+    fn call(&mut self, calls: Vec<ChannelRequest>);
+    /// Hands finished orders to the archive.
+    fn archive(&mut self, finished: Finished);
+    /// Hands checkpoint rows to the store.
+    fn checkpoint(&mut self, rows: Rows);
+}
+
+/// An order in memory.
+#[derive(Debug)]
+pub(crate) struct Live {
+    order: Order,
+    /// The earliest timer that is set for it.
+    scheduled: TimestampMs,
+    /// Whether it changed since the last checkpoint.
+    dirty: bool,
+    /// Whether a checkpoint row of it exists.
+    has_row: bool,
+}
+
+/// One shard of orders.
+pub struct OrderShard {
+    index: usize,
+    shared: Arc<Shared>,
+    live: FxHashMap<OrderId, Box<Live>>,
+    /// Orders that ended and wait for the archive.
+    finished: FxHashMap<OrderId, Arc<Order>>,
+    by_key: FxHashMap<u128, OrderId>,
+    archived: KeyFilter,
+    reserving: FxHashMap<OrderId, Reserving>,
+    reserving_keys: FxHashSet<u128>,
+    last_id: OrderId,
+    timers: Timers,
+    outbox: Outbox,
+    /// Checkpoint rows of orders that are in the archive and have to go.
+    rows_to_delete: Vec<OrderId>,
+    checkpoint_wanted: Option<(u64, Lsn)>,
+    captured: VecDeque<Captured>,
+    shards: usize,
+}
+
+impl OrderShard {
+    /// An empty shard; `archived` knows the keys of archived orders.
+    #[must_use]
+    pub fn new(
+        index: usize,
+        shards: usize,
+        shared: Arc<Shared>,
+        archived: KeyFilter,
+        last_id: OrderId,
+    ) -> Self {
+        Self {
+            index,
+            shared,
+            live: FxHashMap::default(),
+            finished: FxHashMap::default(),
+            by_key: FxHashMap::default(),
+            archived,
+            reserving: FxHashMap::default(),
+            reserving_keys: FxHashSet::default(),
+            last_id,
+            timers: Timers::default(),
+            outbox: Outbox::new(shards),
+            rows_to_delete: Vec::new(),
+            checkpoint_wanted: None,
+            captured: VecDeque::new(),
+            shards,
+        }
+    }
+
+    /// Puts an order in memory, at recovery or when news of an archived one arrives.
+    pub fn insert(&mut self, order: Order, has_row: bool, dirty: bool) {
+        self.last_id = self.last_id.max(order.id);
+        self.by_key.insert(order.terms.key(), order.id);
+        self.shared.gate.orders_came(1);
+        let scheduled = order.next_due();
+        self.timers.set(scheduled, order.id);
+        self.live.insert(order.id, Box::new(Live { order, scheduled, dirty, has_row }));
+    }
+
+    /// Remembers to delete a checkpoint row, because the archive has the order.
+    pub fn delete_row(&mut self, id: OrderId) {
+        self.rows_to_delete.push(id);
+    }
+
+    /// Starts work after a recovery: calls that were under way are asked about, finished orders go to the archive.
+    pub fn recover(&mut self, outside: &mut dyn Outside) {
+        let now = self.shared.clock.now();
+        let ids: Vec<OrderId> = self.live.keys().copied().collect();
+        for id in ids {
+            let ended = self.live.get(&id).is_some_and(|live| live.order.is_finished());
+            if ended {
+                self.outbox.finished.push(id);
+            } else if let Err(reject) = self.act(id, &OrderCommand::Recover, now) {
+                tracing::error!(order = %id, %reject, "an order cannot be recovered");
+            }
+        }
+        self.settle(outside);
+    }
+
+    /// Channels said something.
+    pub fn on_reports(&mut self, reports: Vec<ChannelReport>, outside: &mut dyn Outside) {
+        let now = self.shared.clock.now();
+        for report in reports {
+            let (id, channel) = (report.order, report.channel);
+            if let Err(reject) = self.act(id, &OrderCommand::Report(report), now) {
+                count(&self.shared.counters.unmatched_reports, 1);
+                tracing::warn!(order = %id, %channel, %reject, "a channel's report changes nothing");
+            }
+        }
+        self.settle(outside);
+    }
+
+    /// Decides a command and folds in what happens.
+    fn act(&mut self, id: OrderId, command: &OrderCommand, now: TimestampMs) -> Result<OrderSummary, Reject> {
+        if !self.live.contains_key(&id) {
+            self.revive(id)?;
+        }
+        let live = self.live.get_mut(&id).ok_or_else(unknown_order)?;
+        let policy = policy_of(&self.shared, live.order.terms.platform)?;
+        let router = self.shared.router.load();
+        let context = Context { now, policy: &policy, router: &router, standing: &self.shared.meters };
+        let events = match order::decide(&live.order, command, &context)? {
+            Decision::Repeat => return Ok(summary(&live.order, true)),
+            Decision::Moved(events) => events,
+        };
+        for event in &events {
+            order::apply(&mut live.order, now, event);
+        }
+        let sms_code =
+            if let OrderCommand::ConfirmSms { sms_code } = command { Some(sms_code) } else { None };
+        for event in &events {
+            order::effects(&live.order, event, sms_code, &mut |call| self.outbox.calls.push(call));
+        }
+        let told = summary(&live.order, false);
+        self.record(id, now, events);
+        Ok(told)
+    }
+
+    /// Takes the events of one decision into the open batch; the order has them folded in already.
+    fn record(&mut self, id: OrderId, now: TimestampMs, events: Events) {
+        let live = self.live.get_mut(&id).expect("a recorded order is live");
+        live.dirty = true;
+        for event in &events {
+            meter(&self.shared, &live.order, event, now);
+        }
+        let due = live.order.next_due();
+        if due < live.scheduled {
+            live.scheduled = due;
+            self.timers.set(due, id);
+        }
+        if live.order.is_finished() {
+            self.outbox.finished.push(id);
+            count(&self.shared.counters.finished, 1);
+        }
+        if self.shared.feed.has_subscribers() {
+            self.outbox.tell(&live.order, now, &events);
+        }
+        let record = Record::Order { order: id, at: now, events };
+        self.outbox.write(&record);
+    }
+
+    /// Brings an archived order back, because there is news of it.
+    fn revive(&mut self, id: OrderId) -> Result<(), Reject> {
+        let order = match self.finished.remove(&id) {
+            Some(order) => Arc::unwrap_or_clone(order),
+            None => self.archived_order(id)?.ok_or_else(unknown_order)?,
+        };
+        self.insert(order, false, false);
+        Ok(())
+    }
+
+    fn archived_order(&self, id: OrderId) -> Result<Option<Order>, Reject> {
+        let unavailable = |what: String| {
+            tracing::error!(order = %id, %what, "the archive cannot be read");
+            Reject::new(RejectCode::Unavailable, "", "an archive that can be read; try again later")
+        };
+        let row = self.shared.store.order(id.0).map_err(|fault| unavailable(fault.to_string()))?;
+        let order = row.map(|bytes| decode_marked_row(&bytes).map(|(_, order)| order)).transpose();
+        order.map_err(|fault| unavailable(fault.to_string()))
+    }
+}
+
+/// Counts what a payment takes from, or gives back to, a channel's daily quota.
+fn meter(shared: &Shared, order: &Order, event: &OrderEvent, now: TimestampMs) {
+    let amount = order.terms.payable();
+    match event {
+        OrderEvent::AttemptStarted { route, .. } => {
+            shared.meters.reserve(route.channel, now.beijing_day(), amount);
+        }
+        OrderEvent::AttemptFailed { attempt, .. }
+        | OrderEvent::AttemptNotSent { attempt, .. }
+        | OrderEvent::AttemptClosed { attempt } => {
+            if let Some(attempt) = order.attempt(*attempt) {
+                shared.meters.release(attempt.channel(), attempt.started_at.beijing_day(), amount);
+            }
+        }
+        OrderEvent::Contradicted { attempt, said } => {
+            count(&shared.counters.contradictions, 1);
+            tracing::warn!(order = %order.id, %attempt, %said, "a channel contradicts what is known");
+        }
+        OrderEvent::Created { .. } => count(&shared.counters.created, 1),
+        OrderEvent::AttemptAccepted { .. }
+        | OrderEvent::SmsConfirmed { .. }
+        | OrderEvent::AttemptInDoubt { .. }
+        | OrderEvent::AttemptQueried { .. }
+        | OrderEvent::Paid { .. }
+        | OrderEvent::Frozen { .. }
+        | OrderEvent::Released { .. }
+        | OrderEvent::Settled
+        | OrderEvent::Failed { .. }
+        | OrderEvent::ClosingAdvanced { .. }
+        | OrderEvent::Closed { .. }
+        | OrderEvent::LatePaid { .. }
+        | OrderEvent::RefundStarted { .. }
+        | OrderEvent::RefundQueried { .. }
+        | OrderEvent::RefundSucceeded { .. }
+        | OrderEvent::RefundFailed { .. }
+        | OrderEvent::Refunded
+        | OrderEvent::DisputeOpened
+        | OrderEvent::DisputeResolved { .. } => {}
+    }
+}
+
+fn policy_of(shared: &Shared, platform: suanpan_model::PlatformId) -> Result<Arc<PlatformPolicy>, Reject> {
+    let expected = "a platform of the configuration";
+    shared
+        .registry
+        .policy(platform)
+        .ok_or_else(|| Reject::new(RejectCode::UnknownPlatform, "platform", expected))
+}
+
+fn unknown_order() -> Reject {
+    Reject::new(RejectCode::UnknownOrder, "order", "the number of an order of this platform")
+}
+
+fn summary(order: &Order, repeat: bool) -> OrderSummary {
+    let action = match order.alive().map(|attempt| &attempt.state) {
+        Some(suanpan_model::order::AttemptState::Waiting { action })
+            if order.status == OrderStatus::Pending =>
+        {
+            action.clone()
+        }
+        Some(_) | None => None,
+    };
+    OrderSummary { id: order.id, status: order.status, repeat, action }
+}

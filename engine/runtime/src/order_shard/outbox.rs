@@ -1,0 +1,174 @@
+//! What a shard has decided and the log does not have yet: records on their way, and what may leave only after them.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use suanpan_core::ledger::instructions;
+use suanpan_core::order::Events;
+use suanpan_model::{ChannelRequest, Lsn, Order, OrderId, Record, TimestampMs};
+
+use crate::api::{Answer, AnswerSink, Notice};
+use crate::codec::encode_record;
+use crate::messages::{LogBatch, Source, TimedInstruction};
+
+/// How many batches of a shard may be in the log writer's hands. While they are, more decisions gather into the next
+/// one: the busier the engine, the larger its groups.
+const BATCHES_IN_LOG_MAX: usize = 2;
+
+/// Answers to one caller.
+type Answers = (Arc<dyn AnswerSink>, Vec<Answer>);
+
+/// What leaves once a batch is durable.
+#[derive(Default)]
+pub(super) struct Waiting {
+    pub(super) answers: Vec<Answers>,
+    pub(super) calls: Vec<ChannelRequest>,
+    pub(super) notices: Vec<Notice>,
+    pub(super) finished: Vec<OrderId>,
+}
+
+/// The open batch, and those in the log writer's hands.
+pub struct Outbox {
+    payload: Vec<u8>,
+    records: u32,
+    instructions: Vec<Vec<TimedInstruction>>,
+    answers: Vec<Answers>,
+    notices: Vec<Notice>,
+    pub(super) calls: Vec<ChannelRequest>,
+    pub(super) finished: Vec<OrderId>,
+    in_log: VecDeque<(u32, Waiting)>,
+    sent: u64,
+    committed: u64,
+    /// Log position up to which all own records are durable.
+    durable: Lsn,
+    spare_payloads: Vec<Vec<u8>>,
+}
+
+impl Outbox {
+    pub(super) fn new(shards: usize) -> Self {
+        Self {
+            payload: Vec::new(),
+            records: 0,
+            instructions: (0..shards).map(|_| Vec::new()).collect(),
+            answers: Vec::new(),
+            notices: Vec::new(),
+            calls: Vec::new(),
+            finished: Vec::new(),
+            in_log: VecDeque::new(),
+            sent: 0,
+            committed: 0,
+            durable: Lsn(0),
+            spare_payloads: Vec::new(),
+        }
+    }
+
+    /// Adds a record to the open batch.
+    pub(super) fn write(&mut self, record: &Record) {
+        encode_record(record, &mut self.payload);
+        let (position, shards) = (self.records, self.instructions.len());
+        let (Record::Order { at, .. } | Record::Ledger { at, .. }) = *record;
+        instructions(record, &mut |instruction| {
+            let shard = instruction.account().shard(shards);
+            self.instructions[shard].push(TimedInstruction { position, at, instruction });
+        });
+        self.records += 1;
+    }
+
+    /// Adds what subscribers are told of a record; its position follows with the commit.
+    pub(super) fn tell(&mut self, order: &Order, at: TimestampMs, events: &Events) {
+        let (platform, status) = (order.terms.platform, order.status);
+        for event in events {
+            let lsn = Lsn(u64::from(self.records));
+            self.notices.push(Notice { lsn, at, order: order.id, platform, kind: event.kind(), status });
+        }
+    }
+
+    /// Adds an answer, which leaves when everything decided so far is durable.
+    pub(super) fn answer(&mut self, sink: &Arc<dyn AnswerSink>, answer: Answer) {
+        match self.answers.last_mut() {
+            Some((last, answers)) if Arc::ptr_eq(last, sink) => answers.push(answer),
+            Some(_) | None => self.answers.push((Arc::clone(sink), vec![answer])),
+        }
+    }
+
+    /// The open batch for the log writer, if there is something in it and the writer has room.
+    pub(super) fn take_batch(&mut self, shard: usize) -> Option<LogBatch> {
+        if self.records == 0 || self.in_log.len() >= BATCHES_IN_LOG_MAX {
+            return None;
+        }
+        let waiting = self.take_waiting();
+        self.in_log.push_back((self.records, waiting));
+        self.sent += 1;
+        let payload = std::mem::replace(&mut self.payload, self.spare_payloads.pop().unwrap_or_default());
+        let empty = (0..self.instructions.len()).map(|_| Vec::new()).collect();
+        let instructions = std::mem::replace(&mut self.instructions, empty);
+        Some(LogBatch {
+            source: Source::Orders(shard),
+            records: std::mem::take(&mut self.records),
+            payload,
+            instructions,
+        })
+    }
+
+    fn take_waiting(&mut self) -> Waiting {
+        Waiting {
+            answers: std::mem::take(&mut self.answers),
+            calls: std::mem::take(&mut self.calls),
+            notices: std::mem::take(&mut self.notices),
+            finished: std::mem::take(&mut self.finished),
+        }
+    }
+
+    /// What may leave at once because nothing new was decided: all of it when nothing is on its way to the log,
+    /// else it joins what leaves after the last batch.
+    pub(super) fn take_idle(&mut self) -> Option<Waiting> {
+        if self.records != 0 || (self.answers.is_empty() && self.finished.is_empty()) {
+            return None;
+        }
+        let waiting = self.take_waiting();
+        match self.in_log.back_mut() {
+            None => Some(waiting),
+            Some((_, last)) => {
+                last.answers.extend(waiting.answers);
+                last.finished.extend(waiting.finished);
+                None
+            }
+        }
+    }
+
+    /// The oldest batch on its way is durable, its first record at `first`.
+    ///
+    /// # Panics
+    /// When no batch is on its way: a bug of the log writer.
+    pub(super) fn commit(&mut self, first: Lsn, mut payload: Vec<u8>) -> Waiting {
+        let (records, mut waiting) = self.in_log.pop_front().expect("a batch is on its way");
+        self.committed += 1;
+        self.durable = Lsn(first.0 + u64::from(records) - 1);
+        waiting.notices.iter_mut().for_each(|notice| notice.lsn.0 += first.0);
+        payload.clear();
+        if self.spare_payloads.len() < BATCHES_IN_LOG_MAX {
+            self.spare_payloads.push(payload);
+        }
+        waiting
+    }
+
+    /// How many batches were handed to the log writer since the start.
+    pub(super) const fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// How many of them are durable.
+    pub(super) const fn committed(&self) -> u64 {
+        self.committed
+    }
+
+    /// Whether everything decided so far was handed to the log writer.
+    pub(super) const fn is_flushed(&self) -> bool {
+        self.records == 0
+    }
+
+    /// Log position up to which all own records are durable.
+    pub(super) const fn durable(&self) -> Lsn {
+        self.durable
+    }
+}

@@ -1,0 +1,403 @@
+//! From a directory to the state of all shards: the last checkpoint, then the tail of the log.
+//!
+//! Rows of a checkpoint that was not completed may be newer than the position from which the log is read. Each row
+//! says up to which position it is complete, so that replaying the tail over any mixture of rows ends in the one
+//! right state.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use suanpan_core::ledger::{Hold, Marks, instructions};
+use suanpan_core::order;
+use suanpan_model::order::RefundSource;
+use suanpan_model::{
+    AccountId, AccountType, Currency, HoldId, LedgerEvent, Lsn, Order, OrderEvent, OrderId, Record,
+};
+
+use crate::balance_shard::{Restored, entry_fingerprint, reference_key};
+use crate::codec::{decode_marked_row, decode_records, decode_row};
+use crate::engine::EngineFault;
+use crate::journal::Journal;
+use crate::keeper::{CheckpointMeta, archive_batch};
+use crate::messages::{Finished, HoldAsk};
+use crate::store::{Store, Table};
+
+/// Finished orders that are gathered before they are fed to the archive while the log is replayed.
+const FEED_ORDERS: usize = 100_000;
+
+/// Statement lines that are gathered before they are fed to the archive while the log is replayed.
+const FEED_LINES: usize = 4_000_000;
+
+/// Whether a recovery may write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The engine starts: what the archive lacks is fed to it on the way.
+    Start,
+    /// Somebody only wants to know: nothing is written.
+    Verify,
+}
+
+/// An order as it was recovered.
+#[derive(Debug)]
+pub struct RecoveredOrder {
+    /// The order.
+    pub order: Order,
+    /// Position up to which its row was complete.
+    applied: Lsn,
+    /// Whether it has a checkpoint row.
+    pub has_row: bool,
+    /// Whether it changed since.
+    pub dirty: bool,
+}
+
+/// The state of all shards.
+#[derive(Default)]
+pub struct Recovered {
+    /// Orders that are live, or finished and not known to be archived.
+    pub orders: FxHashMap<OrderId, RecoveredOrder>,
+    /// Balance shards.
+    pub balances: Vec<Restored>,
+    /// The checkpoint that it began with.
+    pub meta: CheckpointMeta,
+    /// The latest order number given out.
+    pub last_id: OrderId,
+    /// Checkpoint rows of orders that are in the archive by now.
+    pub rows_to_delete: Vec<OrderId>,
+    /// Log records that were replayed.
+    pub replayed: u64,
+    /// Breaks of invariants inside events.
+    pub breaks: Vec<String>,
+}
+
+/// Recovers the state of `shards` shards.
+///
+/// # Errors
+/// When the store or the journal cannot be read, or the log holds something that does not fit.
+pub fn recover(
+    store: &Store,
+    journal: &dyn Journal,
+    shards: usize,
+    purpose: Purpose,
+) -> Result<Recovered, EngineFault> {
+    let mut replay = Replay::load(store, shards, purpose)?;
+    let from = replay.state.meta.replay_from.next();
+    if from.0 > journal.next_lsn() {
+        let what = format!("the checkpoint ends at {}, the journal before it", from.0 - 1);
+        return Err(EngineFault::Replay { lsn: journal.next_lsn(), what });
+    }
+    let mut failed = None;
+    journal.replay(from.0, &mut |group| {
+        let mut lsn = Lsn(group.first_lsn);
+        let decoded = decode_records(group.payload, |record| {
+            if lsn >= from && failed.is_none() {
+                failed = replay.record(lsn, &record).err();
+            }
+            lsn = lsn.next();
+        });
+        if let Err(fault) = decoded {
+            failed = Some(EngineFault::Replay { lsn: lsn.0, what: fault.to_string() });
+        }
+        replay.progress(lsn);
+        if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    match failed {
+        Some(fault) => Err(fault),
+        None => {
+            let durable = Lsn(journal.next_lsn() - 1);
+            replay.state.balances.iter_mut().for_each(|restored| restored.applied = durable);
+            Ok(replay.state)
+        }
+    }
+}
+
+struct Replay<'a> {
+    store: &'a Store,
+    purpose: Purpose,
+    shards: usize,
+    marks: Vec<Marks>,
+    finished: Vec<OrderId>,
+    told: u64,
+    state: Recovered,
+}
+
+impl<'a> Replay<'a> {
+    fn load(store: &'a Store, shards: usize, purpose: Purpose) -> Result<Self, EngineFault> {
+        let damaged = |what: &str, fault: &dyn std::fmt::Display| EngineFault::Replay {
+            lsn: 0,
+            what: format!("the checkpoint's {what} cannot be read: {fault}"),
+        };
+        let meta: CheckpointMeta = match store.checkpoint_meta()? {
+            Some(bytes) => decode_row(&bytes).map_err(|fault| damaged("header", &fault))?,
+            None => CheckpointMeta::default(),
+        };
+        let mut balances: Vec<Restored> = (0..shards).map(|_| Restored::default()).collect();
+        store.load_rows(Table::Accounts, |_, bytes| -> Result<(), EngineFault> {
+            let (_, account): (Lsn, suanpan_core::ledger::Account) =
+                decode_marked_row(bytes).map_err(|fault| damaged("accounts", &fault))?;
+            balances[account.id.shard(shards)].ledger.restore_account(account);
+            Ok(())
+        })?;
+        store.load_rows(Table::Holds, |_, bytes| -> Result<(), EngineFault> {
+            let (_, (id, hold)): (Lsn, (HoldId, Hold)) =
+                decode_marked_row(bytes).map_err(|fault| damaged("holds", &fault))?;
+            let restored = &mut balances[hold.account.shard(shards)];
+            restored.ledger.restore_hold(id, hold);
+            restored.hold_rows.insert(id);
+            Ok(())
+        })?;
+        store.load_rows(Table::Directory, |key, value| -> Result<(), EngineFault> {
+            let (Ok(key), Ok(value)) = (key.try_into(), value.try_into()) else {
+                return Err(damaged("references", &"a row has another length"));
+            };
+            // Any shard may be asked for a reference: its first account decides which, and all know it.
+            let (key, value) = (u128::from_be_bytes(key), u64::from_le_bytes(value));
+            balances.iter_mut().for_each(|restored| {
+                restored.references.insert(key, value);
+            });
+            Ok(())
+        })?;
+        let mut orders = FxHashMap::default();
+        store.load_rows(Table::LiveOrders, |_, bytes| -> Result<(), EngineFault> {
+            let (applied, order): (Lsn, Order) =
+                decode_marked_row(bytes).map_err(|fault| damaged("orders", &fault))?;
+            orders.insert(order.id, RecoveredOrder { order, applied, has_row: true, dirty: false });
+            Ok(())
+        })?;
+        let marks = balances.iter_mut().map(|restored| restored.ledger.settle_restored()).collect();
+        let last_id = meta.last_id;
+        let state = Recovered { orders, balances, meta, last_id, ..Recovered::default() };
+        Ok(Self { store, purpose, shards, marks, finished: Vec::new(), told: 0, state })
+    }
+
+    fn record(&mut self, lsn: Lsn, record: &Record) -> Result<(), EngineFault> {
+        self.state.replayed += 1;
+        match record {
+            Record::Order { order, at, events } => self.order(lsn, *order, *at, events)?,
+            Record::Ledger { event, .. } => self.ledger_event(event),
+        }
+        let (Record::Order { at, .. } | Record::Ledger { at, .. }) = record;
+        let (balances, marks, shards) = (&mut self.state.balances, &self.marks, self.shards);
+        instructions(record, &mut |instruction| {
+            let account = instruction.account();
+            let shard = account.shard(shards);
+            let restored = &mut balances[shard];
+            let opening = restored.ledger.account(account).map_or(0, |account| account.posted);
+            if restored.ledger.replay(&marks[shard], lsn, &instruction) {
+                restored.dirty.insert(account);
+                restored.statements.add(lsn, *at, &instruction, opening);
+            }
+        });
+        self.feed_archive()
+    }
+
+    fn order(
+        &mut self,
+        lsn: Lsn,
+        id: OrderId,
+        at: suanpan_model::TimestampMs,
+        events: &[OrderEvent],
+    ) -> Result<(), EngineFault> {
+        self.state.last_id = self.state.last_id.max(id);
+        for entry in events.iter().flat_map(OrderEvent::entries) {
+            if entry.imbalance() != 0 {
+                self.state
+                    .breaks
+                    .push(format!("position {}: an entry of order {id} does not sum to zero", lsn.0));
+            }
+        }
+        let created = matches!(events.first(), Some(OrderEvent::Created { .. }));
+        if !self.state.orders.contains_key(&id) {
+            let (order, applied) = if created {
+                (order::born(id, at, &events[0]), Lsn(0))
+            } else {
+                match self.archived(id, lsn)? {
+                    Some(row) => row,
+                    None => {
+                        let what = format!("order {id} is told about, but was never recorded");
+                        return Err(EngineFault::Replay { lsn: lsn.0, what });
+                    }
+                }
+            };
+            if !created && lsn <= applied {
+                return Ok(());
+            }
+            self.state.orders.insert(id, RecoveredOrder { order, applied, has_row: false, dirty: true });
+        } else if created && self.state.orders[&id].applied == Lsn(0) {
+            let what = format!("order {id} is recorded twice");
+            return Err(EngineFault::Replay { lsn: lsn.0, what });
+        }
+        let Some(known) = self.state.orders.get_mut(&id) else { return Ok(()) };
+        if lsn <= known.applied {
+            return Ok(());
+        }
+        for event in events.iter().skip(usize::from(created)) {
+            if order::next_status(known.order.status, event.kind()).is_none() {
+                let (status, kind) = (known.order.status, event.kind().name());
+                let what = format!("{kind} cannot happen to order {id}, which is {status}");
+                return Err(EngineFault::Replay { lsn: lsn.0, what });
+            }
+            order::apply(&mut known.order, at, event);
+        }
+        known.dirty = true;
+        if known.order.is_finished() {
+            self.finished.push(id);
+        }
+        Ok(())
+    }
+
+    fn archived(&self, id: OrderId, lsn: Lsn) -> Result<Option<(Order, Lsn)>, EngineFault> {
+        let Some(bytes) = self.store.order(id.0)? else { return Ok(None) };
+        let (applied, order) = decode_marked_row(&bytes).map_err(|fault| EngineFault::Replay {
+            lsn: lsn.0,
+            what: format!("archived order {id}: {fault}"),
+        })?;
+        Ok(Some((order, applied)))
+    }
+
+    fn ledger_event(&mut self, event: &LedgerEvent) {
+        let Some(home) = event.home() else { return };
+        let shard = home.shard(self.shards);
+        let restored = &mut self.state.balances[shard];
+        restored.ledger.apply(event);
+        restored.dirty.insert(home);
+        if let LedgerEvent::EntryPosted { entry, reference } = event {
+            let (key, content) = (reference_key(home.raw(), reference), entry_fingerprint(entry));
+            self.state.balances.iter_mut().for_each(|restored| {
+                restored.references.insert(key, content);
+            });
+        }
+    }
+
+    /// Feeds the archive on the way, so that a long tail needs no more memory than a short one.
+    fn feed_archive(&mut self) -> Result<(), EngineFault> {
+        let lines: usize = self.state.balances.iter().map(|restored| restored.statements.len()).sum();
+        if self.finished.len() < FEED_ORDERS && lines < FEED_LINES {
+            return Ok(());
+        }
+        let mut statements = Vec::new();
+        for restored in &mut self.state.balances {
+            let handed = restored.statements.hand_over();
+            restored.statements.confirm(handed.no);
+            statements.push((0, handed.no, handed.rows));
+        }
+        let applied = Lsn(self.state.meta.replay_from.0 + self.state.replayed);
+        let mut orders = Vec::with_capacity(self.finished.len());
+        for id in self.finished.drain(..) {
+            if self.state.orders.get(&id).is_some_and(|known| known.order.is_finished())
+                && let Some(known) = self.state.orders.remove(&id)
+            {
+                self.state.breaks.extend(order_breaks(&known.order));
+                if known.has_row {
+                    self.state.rows_to_delete.push(id);
+                }
+                orders.push(Arc::new(known.order));
+            }
+        }
+        match self.purpose {
+            Purpose::Start => {
+                self.store.ingest(archive_batch(&[Finished { shard: 0, orders, applied }], &statements))?;
+            }
+            Purpose::Verify => {}
+        }
+        Ok(())
+    }
+
+    fn progress(&mut self, lsn: Lsn) {
+        if self.state.replayed - self.told >= 2_000_000 {
+            self.told = self.state.replayed;
+            tracing::info!(records = self.told, position = lsn.0, "replaying the log");
+        }
+    }
+}
+
+impl Recovered {
+    /// Holds that no live order relies on: their order was never recorded because the process ended in between.
+    #[must_use]
+    pub fn orphan_holds(&self) -> Vec<HoldAsk> {
+        let relied_on = |id: &HoldId| {
+            let order = self.orders.get(&OrderId(id.cause.0));
+            order.is_some_and(|known| known.order.holds.iter().any(|hold| hold.no == id.no))
+        };
+        let mut orphans = Vec::new();
+        for restored in &self.balances {
+            for (id, hold) in restored.ledger.holds().filter(|(id, _)| !relied_on(id)) {
+                orphans.push(HoldAsk {
+                    order: OrderId(id.cause.0),
+                    no: id.no,
+                    account: hold.account,
+                    amount: hold.left,
+                    currency: Currency::default(),
+                });
+            }
+        }
+        orphans
+    }
+
+    /// Breaks of the invariants of the whole; empty when all is well.
+    #[must_use]
+    pub fn all_breaks(&self) -> Vec<String> {
+        let mut found = self.breaks.clone();
+        let mut sums: FxHashMap<Currency, i128> = FxHashMap::default();
+        for restored in &self.balances {
+            found.extend(restored.ledger.breaks());
+            for (currency, sum) in restored.ledger.trial_balance() {
+                *sums.entry(currency).or_default() += sum;
+            }
+        }
+        for (currency, sum) in sums.into_iter().filter(|(_, sum)| *sum != 0) {
+            found.push(format!("the books in {currency} do not sum to zero: {sum} minor units"));
+        }
+        self.check_custody(&mut found);
+        found.extend(self.orders.values().flat_map(|known| order_breaks(&known.order)));
+        found
+    }
+
+    /// What is frozen for orders, and parked, is what the escrow and suspense accounts hold.
+    fn check_custody(&self, found: &mut Vec<String>) {
+        let mut owed: FxHashMap<AccountId, i128> = FxHashMap::default();
+        for order in self.orders.values().map(|known| &known.order) {
+            let account = |kind| AccountId::internal(kind, order.terms.platform.0, order.terms.currency, 0);
+            let returning = order.refunds.iter().filter(|refund| refund.state.is_alive());
+            let from_escrow = returning.filter(|refund| refund.source == RefundSource::Escrow);
+            let escrow: i128 =
+                order.frozen.signed() + from_escrow.map(|refund| refund.amount.signed()).sum::<i128>();
+            *owed.entry(account(AccountType::Escrow)).or_default() += escrow;
+        }
+        let mut held: FxHashMap<AccountId, i128> = FxHashMap::default();
+        for account in self.balances.iter().flat_map(|restored| restored.ledger.accounts()) {
+            if account.id.kind() == AccountType::Escrow {
+                *held.entry(account.id.unstriped()).or_default() += account.posted;
+            }
+        }
+        let accounts: FxHashSet<AccountId> = owed.keys().chain(held.keys()).copied().collect();
+        for account in accounts {
+            let (owed, held) = (owed.get(&account).unwrap_or(&0), held.get(&account).unwrap_or(&0));
+            if owed != held {
+                found.push(format!("account {account}: holds {held} minor units, orders are owed {owed}"));
+            }
+        }
+    }
+}
+
+/// Breaks of the invariants of one order; empty when all is well.
+#[must_use]
+pub fn order_breaks(order: &Order) -> Vec<String> {
+    let mut found = Vec::new();
+    let id = order.id;
+    if order.entries.iter().any(|entry| entry.imbalance() != 0) {
+        found.push(format!("order {id}: an entry does not sum to zero"));
+    }
+    if order.paid_by.is_some() {
+        let released: i128 = order.released.iter().map(|amount| amount.signed()).sum();
+        let refunded: i128 = order.refunded.iter().map(|amount| amount.signed()).sum();
+        if order.frozen.signed() + released + refunded != order.terms.amount.signed() {
+            found.push(format!("order {id}: frozen, released and refunded do not add up to its amount"));
+        }
+    }
+    let alive = order.attempts.iter().filter(|attempt| attempt.state.is_alive()).count();
+    if alive > 1 {
+        found.push(format!("order {id}: {alive} attempts are alive at once"));
+    }
+    found
+}

@@ -1,0 +1,399 @@
+//! What several actors read: immutable snapshots swapped as a whole, indexes that are read often and written seldom,
+//! and counters. Nothing here is locked on the hot path.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
+use dashmap::DashMap;
+use rustc_hash::FxHashMap;
+use smol_str::SmolStr;
+use suanpan_core::order::{AccountFacts, Directory};
+use suanpan_core::routing::{Router, Standing};
+use suanpan_model::{
+    AccountId, AccountType, Amount, Campaign, CampaignId, ChannelId, PlatformId, PlatformPolicy, Reject,
+    RejectCode, TimestampMs,
+};
+
+use crate::api::Notice;
+use crate::clock::Clock;
+use crate::store::Store;
+
+/// The name under which a platform knows an account.
+pub type AccountName = (PlatformId, AccountType, SmolStr);
+
+/// Accounts, platforms and campaigns, as orders look them up.
+#[derive(Default)]
+pub struct Registry {
+    accounts: DashMap<AccountId, AccountFacts>,
+    names: DashMap<AccountName, AccountId>,
+    policies: ArcSwap<FxHashMap<PlatformId, Arc<PlatformPolicy>>>,
+    campaigns: ArcSwap<FxHashMap<CampaignId, Campaign>>,
+    next_number: AtomicU64,
+}
+
+impl Registry {
+    /// A registry of these platforms and campaigns, without accounts.
+    #[must_use]
+    pub fn new(policies: Vec<PlatformPolicy>, campaigns: Vec<Campaign>) -> Self {
+        let registry = Self { next_number: AtomicU64::new(1), ..Self::default() };
+        let policies = policies.into_iter().map(|policy| (policy.id, Arc::new(policy))).collect();
+        registry.policies.store(Arc::new(policies));
+        let campaigns = campaigns.into_iter().map(|campaign| (campaign.id, campaign)).collect();
+        registry.campaigns.store(Arc::new(campaigns));
+        registry
+    }
+
+    /// Settings of a platform.
+    #[must_use]
+    pub fn policy(&self, platform: PlatformId) -> Option<Arc<PlatformPolicy>> {
+        self.policies.load().get(&platform).cloned()
+    }
+
+    /// The account that a platform knows under a name.
+    #[must_use]
+    pub fn account_by_name(&self, name: &AccountName) -> Option<AccountId> {
+        self.names.get(name).map(|account| *account)
+    }
+
+    /// The account known under `name`, or a number for one that is to be opened. `bucket` is that of the tree's
+    /// root; without a tree the number chooses.
+    pub fn number_for(&self, name: &AccountName, bucket: Option<u8>) -> AccountId {
+        *self.names.entry(name.clone()).or_insert_with(|| {
+            let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+            AccountId::opened(name.1, number, bucket.unwrap_or((number & 0xff) as u8))
+        })
+    }
+
+    /// Forgets a name whose account was not opened after all.
+    pub fn forget_unopened(&self, name: &AccountName) {
+        self.names.remove_if(name, |_, account| !self.accounts.contains_key(account));
+    }
+
+    /// Makes an opened account known.
+    pub fn insert(&self, id: AccountId, name: AccountName, facts: AccountFacts) {
+        self.next_number.fetch_max(id.number() + 1, Ordering::Relaxed);
+        self.names.entry(name).or_insert(id);
+        self.accounts.insert(id, facts);
+    }
+}
+
+impl Directory for Registry {
+    fn account(&self, id: AccountId) -> Option<AccountFacts> {
+        self.accounts.get(&id).map(|facts| *facts)
+    }
+
+    fn campaign(&self, id: CampaignId) -> Option<Campaign> {
+        self.campaigns.load().get(&id).cloned()
+    }
+}
+
+/// What channels took today.
+#[derive(Debug, Default)]
+pub struct Meters {
+    rows: FxHashMap<ChannelId, Meter>,
+}
+
+#[derive(Debug, Default)]
+struct Meter {
+    day: AtomicU32,
+    used: AtomicU64,
+}
+
+impl Meters {
+    /// Meters of these channels, at zero.
+    #[must_use]
+    pub fn new(channels: impl Iterator<Item = ChannelId>) -> Self {
+        Self { rows: channels.map(|channel| (channel, Meter::default())).collect() }
+    }
+
+    /// Counts a payment that was begun on Beijing day `day`.
+    pub fn reserve(&self, channel: ChannelId, day: u32, amount: Amount) {
+        let Some(meter) = self.rows.get(&channel) else { return };
+        if meter.day.load(Ordering::Acquire) < day && meter.day.fetch_max(day, Ordering::AcqRel) < day {
+            meter.used.store(0, Ordering::Release);
+        }
+        if meter.day.load(Ordering::Acquire) == day {
+            meter.used.fetch_add(amount.minor(), Ordering::Relaxed);
+        }
+    }
+
+    /// Takes back a payment that was begun on Beijing day `day` and came to nothing.
+    pub fn release(&self, channel: ChannelId, day: u32, amount: Amount) {
+        let Some(meter) = self.rows.get(&channel) else { return };
+        if meter.day.load(Ordering::Acquire) == day {
+            let less = |used: u64| Some(used.saturating_sub(amount.minor()));
+            let _ = meter.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        }
+    }
+
+    /// What each channel took, for the checkpoint.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<(ChannelId, u32, u64)> {
+        let row = |(channel, meter): (&ChannelId, &Meter)| {
+            (*channel, meter.day.load(Ordering::Acquire), meter.used.load(Ordering::Relaxed))
+        };
+        self.rows.iter().map(row).collect()
+    }
+
+    /// Puts back what the checkpoint kept.
+    pub fn restore(&self, rows: &[(ChannelId, u32, u64)]) {
+        for (channel, day, used) in rows {
+            if let Some(meter) = self.rows.get(channel) {
+                meter.day.store(*day, Ordering::Release);
+                meter.used.store(*used, Ordering::Release);
+            }
+        }
+    }
+}
+
+impl Standing for Meters {
+    fn quota_used(&self, _channel_index: usize, channel: ChannelId, day: u32) -> Amount {
+        let same_day = |meter: &&Meter| meter.day.load(Ordering::Acquire) == day;
+        let meter = self.rows.get(&channel).filter(same_day);
+        Amount::from_minor(meter.map_or(0, |meter| meter.used.load(Ordering::Relaxed)))
+    }
+
+    fn is_healthy(&self, _channel_index: usize, _channel: ChannelId, _now: TimestampMs) -> bool {
+        true
+    }
+}
+
+/// Counts what is under way, before any mailbox, and refuses what is too much.
+#[derive(Debug)]
+pub struct Gate {
+    in_flight: AtomicUsize,
+    in_flight_max: usize,
+    live_orders: AtomicUsize,
+    live_orders_max: usize,
+    archive_lag: AtomicUsize,
+    archive_lag_max: usize,
+    /// No requests are taken any more.
+    stopping: AtomicBool,
+    /// Threads that wait for the disk must give up.
+    closed: AtomicBool,
+    trouble: ArcSwapOption<String>,
+    poison: ArcSwapOption<String>,
+}
+
+impl Gate {
+    /// A gate with these bounds.
+    #[must_use]
+    pub fn new(in_flight_max: usize, live_orders_max: usize, archive_lag_max: usize) -> Self {
+        Self {
+            in_flight: AtomicUsize::new(0),
+            in_flight_max,
+            live_orders: AtomicUsize::new(0),
+            live_orders_max,
+            archive_lag: AtomicUsize::new(0),
+            archive_lag_max,
+            stopping: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            trouble: ArcSwapOption::empty(),
+            poison: ArcSwapOption::empty(),
+        }
+    }
+
+    /// Lets in as many of `wanted` requests as there is room for.
+    ///
+    /// # Errors
+    /// `unavailable` when nothing can be made durable or the engine is stopping.
+    pub fn admit(&self, wanted: usize) -> Result<usize, Reject> {
+        if let Some(trouble) = self.trouble() {
+            let expected = format!("an engine that can make things durable; try again later ({trouble})");
+            return Err(Reject::new(RejectCode::Unavailable, "", expected));
+        }
+        if self.stopping.load(Ordering::Acquire) {
+            return Err(Reject::new(
+                RejectCode::Unavailable,
+                "",
+                "an engine that is not stopping; try again later",
+            ));
+        }
+        let before = self.in_flight.fetch_add(wanted, Ordering::AcqRel);
+        let admitted = self.in_flight_max.saturating_sub(before).min(wanted);
+        self.in_flight.fetch_sub(wanted - admitted, Ordering::AcqRel);
+        Ok(admitted)
+    }
+
+    /// Counts answers that were given.
+    pub fn answered(&self, answers: usize) {
+        self.in_flight.fetch_sub(answers, Ordering::AcqRel);
+    }
+
+    /// Whether there is room for another order.
+    #[must_use]
+    pub fn has_room_for_orders(&self) -> bool {
+        self.live_orders.load(Ordering::Relaxed) < self.live_orders_max
+            && self.archive_lag.load(Ordering::Relaxed) < self.archive_lag_max
+    }
+
+    /// Requests under way.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Acquire)
+    }
+
+    /// Orders in memory, finished ones that wait for the archive included.
+    #[must_use]
+    pub fn live_orders(&self) -> usize {
+        self.live_orders.load(Ordering::Relaxed)
+    }
+
+    /// Finished orders that wait for the archive.
+    #[must_use]
+    pub fn archive_lag(&self) -> usize {
+        self.archive_lag.load(Ordering::Relaxed)
+    }
+
+    /// Counts orders that came into memory.
+    pub fn orders_came(&self, orders: usize) {
+        self.live_orders.fetch_add(orders, Ordering::Relaxed);
+    }
+
+    /// Counts finished orders that were handed to the archive.
+    pub fn orders_finished(&self, orders: usize) {
+        self.archive_lag.fetch_add(orders, Ordering::Relaxed);
+    }
+
+    /// Counts orders that the archive took over.
+    pub fn orders_archived(&self, orders: usize) {
+        self.archive_lag.fetch_sub(orders, Ordering::Relaxed);
+        self.live_orders.fetch_sub(orders, Ordering::Relaxed);
+    }
+
+    /// Takes no more requests.
+    pub fn stop_admitting(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Takes no more requests, and tells threads that wait for the disk to give up.
+    pub fn close(&self) {
+        self.stop_admitting();
+        self.closed.store(true, Ordering::Release);
+    }
+
+    /// Whether threads that wait for the disk must give up.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Says, or takes back, that nothing can be made durable.
+    pub fn set_trouble(&self, trouble: Option<String>) {
+        self.trouble.store(trouble.map(Arc::new));
+    }
+
+    /// Says for good that the engine must be restarted.
+    pub fn poison(&self, why: String) {
+        self.close();
+        self.poison.store(Some(Arc::new(why)));
+    }
+
+    /// Why nothing can be made durable, if so.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        let trouble = self.poison.load_full().or_else(|| self.trouble.load_full());
+        trouble.map(|trouble| trouble.to_string())
+    }
+}
+
+/// The busy answer: how long the queue is, what to do.
+#[must_use]
+pub fn busy() -> Reject {
+    Reject::new(RejectCode::Busy, "", "fewer requests at once; nothing was done, send it again in a second")
+}
+
+/// Subscribers to what happens to orders.
+#[derive(Default)]
+pub struct Feed {
+    subscribers: ArcSwap<Vec<Sender<Arc<Vec<Notice>>>>>,
+}
+
+impl Feed {
+    /// A new subscriber that may fall `capacity` batches behind.
+    pub fn subscribe(&self, capacity: usize) -> Receiver<Arc<Vec<Notice>>> {
+        let (sender, receiver) = bounded(capacity.max(1));
+        self.subscribers.rcu(|subscribers| {
+            let mut subscribers = Vec::clone(subscribers);
+            subscribers.push(sender.clone());
+            subscribers
+        });
+        receiver
+    }
+
+    /// Whether anybody listens.
+    #[must_use]
+    pub fn has_subscribers(&self) -> bool {
+        !self.subscribers.load().is_empty()
+    }
+
+    /// Tells everybody; who has fallen too far behind is cut off.
+    pub fn publish(&self, notices: Vec<Notice>) {
+        if notices.is_empty() {
+            return;
+        }
+        let notices = Arc::new(notices);
+        let subscribers = self.subscribers.load();
+        let lost = |sender: &Sender<_>| match sender.try_send(Arc::clone(&notices)) {
+            Ok(()) => false,
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => true,
+        };
+        let gone: Vec<_> = subscribers.iter().filter(|sender| lost(sender)).cloned().collect();
+        if !gone.is_empty() {
+            self.subscribers.rcu(|subscribers| {
+                let stays = |sender: &&Sender<_>| !gone.iter().any(|other| other.same_channel(sender));
+                subscribers.iter().filter(stays).cloned().collect::<Vec<_>>()
+            });
+        }
+    }
+}
+
+/// Counters since the start of the process.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Orders recorded.
+    pub created: AtomicU64,
+    /// Orders that ended.
+    pub finished: AtomicU64,
+    /// Log records written.
+    pub records: AtomicU64,
+    /// Group commits.
+    pub groups: AtomicU64,
+    /// Bytes written to the log.
+    pub log_bytes: AtomicU64,
+    /// Last durable log position.
+    pub durable_lsn: AtomicU64,
+    /// Reports that belong to no order or attempt.
+    pub unmatched_reports: AtomicU64,
+    /// Contradictions of channels.
+    pub contradictions: AtomicU64,
+    /// Checkpoints that are complete.
+    pub checkpoints: AtomicU64,
+}
+
+/// Adds to a counter.
+pub fn count(counter: &AtomicU64, more: u64) {
+    counter.fetch_add(more, Ordering::Relaxed);
+}
+
+/// Everything that actors share.
+pub struct Shared {
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Accounts, platforms, campaigns.
+    pub registry: Registry,
+    /// Channels and rules.
+    pub router: ArcSwap<Router>,
+    /// What channels took today.
+    pub meters: Meters,
+    /// Admission.
+    pub gate: Gate,
+    /// Subscribers.
+    pub feed: Feed,
+    /// Counters.
+    pub counters: Counters,
+    /// Archive and checkpoint.
+    pub store: Store,
+}
