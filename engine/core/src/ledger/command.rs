@@ -7,7 +7,7 @@ use suanpan_model::{
     TimestampMs,
 };
 
-use super::{Ledger, fits_below};
+use super::{Hold, Ledger, fits_below};
 
 /// A command to the shard that owns the account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +46,8 @@ pub enum LedgerCommand {
         hold: HoldId,
     },
     /// Post an entry outside any order. Its first line belongs to this shard; if that line is a debit of a limited
-    /// account, the money is held first.
+    /// account, the money is held first. The caller has checked the accounts of the other lines, and recognises a
+    /// repeat by the reference once the entry is carried out; until then it is recognised here by its hold.
     Post {
         /// The entry; the hold number of the first line is filled in here.
         entry: Entry,
@@ -78,12 +79,7 @@ impl Ledger {
             }
             LedgerCommand::Hold { hold, account, amount, currency, expires_at } => {
                 if let Some(known) = self.hold(*hold) {
-                    return if known.account == *account && known.placed == *amount {
-                        Ok(Decision::Repeat)
-                    } else {
-                        let code = RejectCode::IdempotencyConflict;
-                        Err(Reject::new(code, "hold", "the hold exists with another account or amount"))
-                    };
+                    return repeat_of(known, *account, *amount);
                 }
                 self.check_debit(*account, *amount, *currency)?;
                 Ok(moved(LedgerEvent::HoldPlaced {
@@ -144,13 +140,22 @@ impl Ledger {
             let expected = "postings that sum to zero";
             return Err(Reject::new(RejectCode::AmountMismatch, "postings", expected));
         }
+        let takes = |line: &&Posting| line.side == Side::Debit && line.account.kind().is_limited();
+        if entry.postings[1..].iter().any(|line| takes(&line)) {
+            let expected = "a debit of a limited account only in the first line, where it can be held";
+            return Err(Reject::new(RejectCode::InvalidField, "postings", expected));
+        }
         let first = entry.postings[0];
-        if first.side == Side::Credit || !first.account.kind().is_limited() {
+        if !takes(&&first) {
+            self.check_line(first.account, first.amount, entry.currency)?;
             let posted = LedgerEvent::EntryPosted { entry: entry.clone(), reference: reference.clone() };
             return Ok(moved(posted));
         }
-        self.check_debit(first.account, first.amount, entry.currency)?;
         let hold = HoldId { cause: entry.cause, no: 1 };
+        if let Some(known) = self.hold(hold) {
+            return repeat_of(known, first.account, first.amount);
+        }
+        self.check_debit(first.account, first.amount, entry.currency)?;
         let mut entry = entry.clone();
         entry.postings[0] = Posting { hold_no: 1, ..first };
         Ok(Decision::Moved(smallvec![
@@ -165,6 +170,16 @@ impl Ledger {
     }
 
     fn check_debit(&self, account: AccountId, amount: Amount, currency: Currency) -> Result<(), Reject> {
+        self.check_line(account, amount, currency)?;
+        let available = self.account(account).map_or(0, super::Account::available);
+        if account.kind().is_limited() && available < amount.signed() {
+            let expected = "an amount that is available on the account";
+            return Err(Reject::new(RejectCode::InsufficientFunds, "amount", expected));
+        }
+        Ok(())
+    }
+
+    fn check_line(&self, account: AccountId, amount: Amount, currency: Currency) -> Result<(), Reject> {
         let internal = account.internal_currency();
         let Some(own_currency) = self.account(account).map(|known| known.currency).or(internal) else {
             return Err(Reject::new(RejectCode::UnknownAccount, "account", "an account that was opened"));
@@ -179,13 +194,16 @@ impl Ledger {
         if amount > Amount::MAX {
             return Err(Reject::new(RejectCode::AmountTooLarge, "amount", "an amount within the limit"));
         }
-        let available = self.account(account).map_or(0, super::Account::available);
-        if account.kind().is_limited() && available < amount.signed() {
-            let expected = "an amount that is available on the account";
-            return Err(Reject::new(RejectCode::InsufficientFunds, "amount", expected));
-        }
         Ok(())
     }
+}
+
+fn repeat_of(known: &Hold, account: AccountId, amount: Amount) -> Result<Decision, Reject> {
+    if known.account == account && known.placed == amount {
+        return Ok(Decision::Repeat);
+    }
+    let expected = "another number: the hold exists with another account or amount";
+    Err(Reject::new(RejectCode::IdempotencyConflict, "hold", expected))
 }
 
 fn moved(event: LedgerEvent) -> Decision {
