@@ -22,6 +22,7 @@ use crate::api::{
     StatementLine, StatementQuery, TopUp, TrialBalance, TrialRow,
 };
 use crate::calls::Gathering;
+use crate::journal::Journal;
 use crate::log_writer::LogMessage;
 use crate::shared::{Shared, busy};
 use crate::start::Running;
@@ -244,6 +245,18 @@ impl Engine {
     /// When the directory is in use or damaged, its books do not balance, or the settings cannot work.
     pub fn start(options: EngineOptions, world: World) -> Result<Self, EngineFault> {
         Ok(Self { running: Arc::new(Running::start(options, world)?) })
+    }
+
+    /// The same on another log than the embedded one: whatever passes [`crate::journal::conformance`].
+    ///
+    /// # Errors
+    /// As [`Engine::start`].
+    pub fn start_on(
+        journal: Box<dyn Journal>,
+        options: EngineOptions,
+        world: World,
+    ) -> Result<Self, EngineFault> {
+        Ok(Self { running: Arc::new(Running::start_on(journal, options, world)?) })
     }
 
     fn shared(&self) -> &Shared {

@@ -1,0 +1,216 @@
+//! A mall in a box: an engine on a directory, simulated channels, sellers, and short ways to say things.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use suanpan_channels::{Adapter, BUILTIN_CHANNELS, Behaviour, Simulator, load_descriptors};
+use suanpan_core::routing::{Router, RoutingRules, Strategy};
+use suanpan_model::command::OrderRef;
+use suanpan_model::*;
+use suanpan_runtime::api::{OpenAccount, OrderSummary, TopUp};
+use suanpan_runtime::journal::Journal;
+use suanpan_runtime::{Command, Engine, EngineOptions, Reply, World};
+
+pub const PLATFORM: PlatformId = PlatformId(9001);
+pub const CAMPAIGN: CampaignId = CampaignId(1);
+
+pub type Channels = Vec<Arc<dyn Adapter>>;
+
+/// Simulated channels that do what `behave` says; one set can serve several engines, as the outside world does.
+pub fn channels(behave: impl Fn(&mut Behaviour)) -> Channels {
+    let descriptors = load_descriptors(BUILTIN_CHANNELS).unwrap();
+    descriptors
+        .into_iter()
+        .map(|mut descriptor| {
+            let mut behaviour = Behaviour::instant();
+            behave(&mut behaviour);
+            descriptor.behaviour = behaviour;
+            descriptor.capability.hours = None;
+            descriptor.capability.daily_quota = None;
+            descriptor.capability.call_timeout = DurationMs(300);
+            descriptor.capability.query_ladder = vec![DurationMs(50)];
+            Arc::new(Simulator::new(descriptor, 7)) as Arc<dyn Adapter>
+        })
+        .collect()
+}
+
+pub fn world(channels: &Channels) -> World {
+    let capabilities = channels.iter().map(|adapter| adapter.capability().clone()).collect();
+    let rules = RoutingRules {
+        version: 1,
+        order: vec![Strategy::Cost],
+        amount_bands: vec![],
+        designations: vec![],
+        priority: vec![],
+    };
+    let campaign = Campaign {
+        id: CAMPAIGN,
+        platform: PLATFORM,
+        currency: Currency::Cny,
+        face: Amount::from_minor(500),
+        minimum_spend: Amount::from_minor(2_000),
+        valid_from: TimestampMs(0),
+        valid_until: TimestampMs::NEVER,
+    };
+    World {
+        router: Router::new(capabilities, rules, vec![]).unwrap(),
+        policies: vec![PlatformPolicy::defaults(PLATFORM)],
+        campaigns: vec![campaign],
+        adapters: channels.clone(),
+    }
+}
+
+/// An engine with two sellers, an agent, a funded buyer and a funded coupon fund.
+pub struct Mall {
+    pub engine: Engine,
+    pub seller: AccountId,
+    pub agent: AccountId,
+    pub buyer: AccountId,
+}
+
+pub async fn mall(dir: &Path, channels: &Channels) -> Mall {
+    mall_with(EngineOptions::new(dir), channels).await
+}
+
+pub async fn mall_with(options: EngineOptions, channels: &Channels) -> Mall {
+    settle_in(Engine::start(options, world(channels)).unwrap()).await
+}
+
+pub async fn mall_on(journal: Box<dyn Journal>, dir: &Path, channels: &Channels) -> Mall {
+    settle_in(Engine::start_on(journal, EngineOptions::new(dir), world(channels)).unwrap()).await
+}
+
+async fn settle_in(engine: Engine) -> Mall {
+    let open = |kind, reference: &str| OpenAccount {
+        platform: PLATFORM,
+        reference: reference.into(),
+        kind,
+        currency: Currency::Cny,
+        parent: None,
+        credit_limit: Amount::ZERO,
+    };
+    let accounts = vec![
+        open(AccountType::Settlement, "seller"),
+        open(AccountType::Commission, "agent"),
+        open(AccountType::Cash, "buyer"),
+    ];
+    let opened = engine.open_accounts(accounts).await;
+    let [seller, agent, buyer] = [0, 1, 2].map(|index: usize| *opened[index].as_ref().unwrap());
+    let fund = AccountId::internal(AccountType::CouponFund, PLATFORM.0, Currency::Cny, 0);
+    for (account, reference) in [(fund, "fund"), (buyer, "buyer")] {
+        let top_up = TopUp {
+            platform: PLATFORM,
+            account,
+            amount: Amount::from_minor(1_000_000_00),
+            currency: Currency::Cny,
+            reference: reference.into(),
+        };
+        engine.top_up(top_up).await.unwrap();
+    }
+    Mall { engine, seller, agent, buyer }
+}
+
+impl Mall {
+    /// Terms of a gateway order over 128.00 with a coupon of 5.00, 5 % to the platform and 2 % to an agent.
+    pub fn terms(&self, order_no: &str) -> OrderTerms {
+        let commission = AccountId::internal(AccountType::CommissionIncome, PLATFORM.0, Currency::Cny, 0);
+        OrderTerms {
+            platform: PLATFORM,
+            order_no: order_no.into(),
+            payer: "buyer".into(),
+            payer_account: None,
+            amount: Amount::from_minor(12_800),
+            currency: Currency::Cny,
+            kind: PayKind::Gateway,
+            bank: Bank::from_code("ICBC"),
+            card_type: Some(CardType::Debit),
+            agreement_no: "".into(),
+            description: "tea".into(),
+            // The same at every call, so that the same order can be asked for again.
+            expires_at: TimestampMs(1_797_000_000_000).max(self.engine.now() + DurationMs::from_days(1)),
+            escrow: true,
+            coupon: Some(CouponUse { campaign: CAMPAIGN, subsidy: Amount::from_minor(500) }),
+            sub_orders: [SubOrder { merchant: self.seller, amount: Amount::from_minor(12_800) }].into(),
+            splits: [
+                SplitRule { receiver: commission, share: Share::Bps(500) },
+                SplitRule { receiver: self.agent, share: Share::Bps(200) },
+            ]
+            .into(),
+            callback: "".into(),
+            metadata: vec![],
+        }
+    }
+
+    pub async fn create(&self, terms: &OrderTerms) -> Result<OrderSummary, Reject> {
+        told(self.engine.call(Command::Create(Arc::new(terms.clone()))).await)
+    }
+
+    pub async fn order(&self, id: OrderId, command: OrderCommand) -> Result<OrderSummary, Reject> {
+        let order = OrderRef::Id(id);
+        told(self.engine.call(Command::Order { platform: Some(PLATFORM), order, command }).await)
+    }
+
+    pub async fn release(&self, id: OrderId) -> Result<OrderSummary, Reject> {
+        self.order(id, OrderCommand::Release { sub_order: None, amount: None }).await
+    }
+
+    pub async fn life(&self, id: OrderId) -> Arc<Order> {
+        let query = Command::Query { platform: Some(PLATFORM), order: OrderRef::Id(id) };
+        match self.engine.call(query).await.unwrap() {
+            Reply::Life(order) => order,
+            Reply::Order(told) => panic!("a query tells a life, not {told:?}"),
+        }
+    }
+
+    /// Waits until the order's status satisfies `wanted`.
+    pub async fn until(&self, id: OrderId, wanted: impl Fn(&Order) -> bool) -> Arc<Order> {
+        let began = Instant::now();
+        loop {
+            let order = self.life(id).await;
+            if wanted(&order) {
+                return order;
+            }
+            assert!(began.elapsed() < Duration::from_secs(20), "waited too long; the order is {order:#?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    pub async fn until_status(&self, id: OrderId, status: OrderStatus) -> Arc<Order> {
+        self.until(id, |order| order.status == status).await
+    }
+
+    /// Waits until the archive has every finished order.
+    pub async fn until_archived(&self) {
+        let began = Instant::now();
+        while self.engine.stats().archive_lag > 0 {
+            assert!(began.elapsed() < Duration::from_secs(20), "the archive takes too long");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub async fn posted(&self, account: AccountId) -> i128 {
+        self.engine.balance(account).await.unwrap().posted
+    }
+
+    /// The books balance and agree with every channel's own book.
+    pub async fn check_books(&self) {
+        let trial = self.engine.trial_balance().await;
+        assert!(trial.is_balanced(), "{trial:#?}");
+        for comparison in self.engine.compare_books().await {
+            assert_eq!(comparison.ours, comparison.theirs, "{comparison:?}");
+        }
+    }
+}
+
+fn told(reply: Result<Reply, Reject>) -> Result<OrderSummary, Reject> {
+    match reply? {
+        Reply::Order(told) => Ok(told),
+        Reply::Life(order) => panic!("a command tells where the order stands, not {order:?}"),
+    }
+}
+
+pub fn run<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}

@@ -1,0 +1,165 @@
+//! What was acknowledged survives: restarts with and without a checkpoint, with another number of shards, on a full
+//! disk, and with calls under way.
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::{PLATFORM, channels, mall, mall_on, mall_with, run, world};
+use suanpan_channels::Rate;
+use suanpan_model::*;
+use suanpan_runtime::journal::{FaultyStorage, JournalOptions, SegmentJournal};
+use suanpan_runtime::{Engine, EngineOptions};
+
+#[test]
+fn orders_and_balances_survive_a_restart_with_and_without_a_checkpoint() {
+    for (checkpoint, shards) in [(false, 2), (true, 2), (true, 4), (false, 1)] {
+        run(async {
+            let dir = tempfile::tempdir().unwrap();
+            let channels = channels(|_| {});
+            let before = mall(dir.path(), &channels).await;
+            let mut ids = Vec::new();
+            for n in 0..20 {
+                let order = before.create(&before.terms(&format!("A-{n}"))).await.unwrap();
+                before.until_status(order.id, OrderStatus::Frozen).await;
+                if n % 2 == 0 {
+                    before.release(order.id).await.unwrap();
+                }
+                if n == 10 && checkpoint {
+                    before.engine.checkpoint().await.unwrap();
+                }
+                ids.push(order.id);
+            }
+            let mut lives = Vec::new();
+            for id in &ids {
+                lives.push(before.life(*id).await);
+            }
+            let seller = before.posted(before.seller).await;
+            // No shutdown: the engine is dropped as it stands.
+            drop(before);
+            let after =
+                mall_with(EngineOptions { shards, ..EngineOptions::new(dir.path()) }, &channels).await;
+            for life in lives {
+                assert_eq!(*after.life(life.id).await, *life);
+            }
+            assert_eq!(after.posted(after.seller).await, seller);
+            let again = after.create(&after.terms("A-4")).await.unwrap();
+            assert!(again.repeat && again.id == ids[4]);
+            after.release(ids[1]).await.unwrap();
+            after.check_books().await;
+            after.engine.shutdown().await.unwrap();
+        });
+    }
+}
+
+#[test]
+fn a_clean_shutdown_leaves_nothing_to_replay() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let channels = channels(|_| {});
+        let before = mall(dir.path(), &channels).await;
+        let order = before.create(&before.terms("A-1")).await.unwrap();
+        before.until_status(order.id, OrderStatus::Frozen).await;
+        before.engine.shutdown().await.unwrap();
+        drop(before);
+        let engine = Engine::start(EngineOptions::new(dir.path()), world(&channels)).unwrap();
+        assert_eq!(engine.stats().replayed, 0);
+        assert_eq!(engine.stats().live_orders, 1);
+    });
+}
+
+#[test]
+fn calls_that_were_under_way_are_asked_about_never_made_again() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        // The channel books the payment and its answer gets lost; before it is asked, the engine restarts.
+        let channels = channels(|behaviour| {
+            behaviour.timeout_done = Rate::from_percent(100);
+            behaviour.notice_lost = Rate::from_percent(100);
+        });
+        let before = mall(dir.path(), &channels).await;
+        let terms =
+            OrderTerms { kind: PayKind::QuickPay, agreement_no: "AGREE1".into(), ..before.terms("A-1") };
+        let order = before.create(&terms).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        drop(before);
+        let after = mall(dir.path(), &channels).await;
+        let frozen = after.until_status(order.id, OrderStatus::Frozen).await;
+        assert_eq!(frozen.attempts.len(), 1);
+        after.check_books().await;
+    });
+}
+
+#[test]
+fn a_full_disk_stops_acknowledging_and_loses_nothing() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let channels = channels(|_| {});
+        let storage = FaultyStorage::new(1);
+        let options = JournalOptions {
+            segment_bytes: 64 << 10,
+            prepare_in_background: false,
+            ..JournalOptions::default()
+        };
+        let open = |storage: &FaultyStorage| {
+            Box::new(SegmentJournal::open_in(Arc::new(storage.clone()), options.clone()).unwrap())
+        };
+        let mall = mall_on(open(&storage), dir.path(), &channels).await;
+        let first = mall.create(&mall.terms("A-1")).await.unwrap();
+        mall.until_status(first.id, OrderStatus::Frozen).await;
+        storage.set_capacity(Some(0));
+        // Without an answer nothing was promised; with room again the same request is answered.
+        let mut acknowledged = 0;
+        let mut stuck = None;
+        for n in 0..2_000 {
+            let terms = mall.terms(&format!("F-{n}"));
+            match tokio::time::timeout(Duration::from_millis(500), mall.create(&terms)).await {
+                Ok(Ok(_)) => acknowledged += 1,
+                Ok(Err(reject)) => {
+                    assert_eq!(reject.code, RejectCode::Unavailable);
+                    break;
+                }
+                Err(_) => {
+                    stuck.get_or_insert(n);
+                    if mall.engine.stats().unavailable.is_some() {
+                        break;
+                    }
+                }
+            }
+        }
+        assert!(mall.engine.stats().unavailable.is_some(), "{acknowledged} were acknowledged on a full disk");
+        let refused = mall.create(&mall.terms("G-1")).await.unwrap_err();
+        assert_eq!(refused.code, RejectCode::Unavailable);
+        storage.set_capacity(None);
+        let mut waited = 0;
+        while mall.engine.stats().unavailable.is_some() {
+            waited += 1;
+            assert!(waited < 200, "the engine takes requests again when there is room");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        if let Some(n) = stuck {
+            let again = mall.create(&mall.terms(&format!("F-{n}"))).await.unwrap();
+            assert!(again.repeat, "what waited for the disk was written after all");
+        }
+        mall.create(&mall.terms("G-1")).await.unwrap();
+        let created = mall.engine.stats().created;
+        drop(mall);
+        let after = mall_on(open(&storage), dir.path(), &channels).await;
+        assert_eq!(after.engine.stats().live_orders as u64, created);
+        after.check_books().await;
+    });
+}
+
+#[test]
+fn two_engines_never_share_a_directory() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let channels = channels(|_| {});
+        let _first = mall(dir.path(), &channels).await;
+        let second = Engine::start(EngineOptions::new(dir.path()), world(&channels));
+        let fault = second.err().expect("refused").to_string();
+        assert!(fault.contains("use"), "{fault}");
+        assert_eq!(PLATFORM.0, 9001);
+    });
+}
