@@ -70,6 +70,9 @@ pub struct RunArgs {
     /// Seconds before that.
     #[arg(long, default_value_t = 3.0)]
     pub warmup: f64,
+    /// Orders after which the run ends, if it has not by then.
+    #[arg(long, default_value_t = u64::MAX, hide_default_value = true)]
+    pub orders: u64,
     /// Buyers.
     #[arg(long, default_value_t = 100_000)]
     pub buyers: u64,

@@ -73,16 +73,22 @@ pub fn rss_bytes() -> u64 {
     field_kib("/proc/self/status", "VmRSS:") * 1024
 }
 
-/// CPU time of this process in clock ticks of [`TICKS_PER_SECOND`], by thread name (threads of one name together).
+/// CPU time of this process in clock ticks of [`TICKS_PER_SECOND`] by thread; of several threads of one name, the
+/// later ones are numbered.
 #[must_use]
 pub fn cpu_ticks_by_thread() -> BTreeMap<String, u64> {
     let mut ticks = BTreeMap::new();
     let Ok(tasks) = fs::read_dir("/proc/self/task") else { return ticks };
-    for task in tasks.flatten() {
-        let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
-        if let Some((name, used)) = name_and_ticks(&stat) {
-            *ticks.entry(name).or_insert(0) += used;
-        }
+    let number = |task: fs::DirEntry| task.file_name().to_str()?.parse::<u64>().ok();
+    let mut numbers: Vec<u64> = tasks.flatten().filter_map(number).collect();
+    numbers.sort_unstable();
+    for number in numbers {
+        let Some((name, used)) = name_and_ticks(&read(&format!("/proc/self/task/{number}/stat"))) else {
+            continue;
+        };
+        let namesakes = (2..).map(|nth| format!("{name} {nth}"));
+        let key = std::iter::once(name.clone()).chain(namesakes).find(|key| !ticks.contains_key(key));
+        ticks.insert(key.unwrap_or(name), used);
     }
     ticks
 }

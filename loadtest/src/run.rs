@@ -101,7 +101,7 @@ pub fn run_in(args: &RunArgs, dir: &Path) -> Result<(RunReport, Verdict)> {
         pacing,
         warmup: Duration::try_from_secs_f64(args.warmup)?,
         window: Duration::try_from_secs_f64(args.seconds)?,
-        orders_max: u64::MAX,
+        orders_max: args.orders,
         patience: PATIENCE,
         tick: Duration::from_secs(1),
     };

@@ -16,6 +16,9 @@ const NOTICES_MAX: usize = 1 << 16;
 /// batch would cost the target's threads more than the batch.
 const WOKEN_BELOW: usize = 256;
 
+/// How often it looks then. A switch of threads costs several microseconds of a core that the target could use.
+const LOOK_EVERY: Duration = Duration::from_micros(300);
+
 struct Sink(Sender<Vec<Answer>>);
 
 impl AnswerSink for Sink {
@@ -63,19 +66,19 @@ impl Inbox {
         }
     }
 
-    /// Waits for news, at most `patience`.
-    pub fn wait(&self, patience: Duration, under_way: usize) {
+    /// Waits for news, at most until the next order is `due`.
+    pub fn wait(&self, due: Duration, under_way: usize) {
         if !self.answers.is_empty() || !self.notices.is_empty() {
             return;
         }
         if under_way >= WOKEN_BELOW {
-            std::thread::sleep(patience);
+            std::thread::sleep(due.min(LOOK_EVERY));
             return;
         }
         let mut select = crossbeam::channel::Select::new();
         select.recv(&self.answers);
         select.recv(&self.notices);
         // Nothing in time is as good as something: the caller looks.
-        let _ = select.ready_timeout(patience);
+        let _ = select.ready_timeout(due);
     }
 }

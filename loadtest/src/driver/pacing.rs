@@ -41,10 +41,10 @@ impl Pacing {
         }
     }
 
-    /// How long to wait for news at the most before order `sent` has to be sent.
+    /// How long until order `sent` has to be sent, at most a millisecond.
     #[must_use]
     pub fn nap(self, now_ns: u64, sent: u64) -> Duration {
-        const LONGEST: Duration = Duration::from_micros(100);
+        const LONGEST: Duration = Duration::from_millis(1);
         match self {
             Self::Closed { .. } => LONGEST,
             Self::Open { per_second } => {
