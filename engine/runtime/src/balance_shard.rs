@@ -163,7 +163,7 @@ impl BalanceShard {
                 for event in events {
                     self.ledger.apply(&event);
                     self.note(&event);
-                    batch.add(Record::Ledger { at: now, event });
+                    batch.add(&Record::Ledger { at: now, event });
                 }
             }
         }
@@ -394,11 +394,11 @@ impl Batch {
         Self { payload: Vec::new(), records: 0, instructions: (0..shards).map(|_| Vec::new()).collect() }
     }
 
-    fn add(&mut self, record: Record) {
-        encode_record(&record, &mut self.payload);
+    fn add(&mut self, record: &Record) {
+        encode_record(record, &mut self.payload);
         let (position, shards) = (self.records, self.instructions.len());
-        let (Record::Order { at, .. } | Record::Ledger { at, .. }) = record;
-        instructions(&record, &mut |instruction| {
+        let (Record::Order { at, .. } | Record::Ledger { at, .. }) = *record;
+        instructions(record, &mut |instruction| {
             let shard = instruction.account().shard(shards);
             self.instructions[shard].push(TimedInstruction { position, at, instruction });
         });

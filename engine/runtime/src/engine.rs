@@ -243,8 +243,9 @@ impl Engine {
     ///
     /// # Errors
     /// When the directory is in use or damaged, its books do not balance, or the settings cannot work.
+    #[expect(clippy::needless_pass_by_value, reason = "a caller hands its settings over")]
     pub fn start(options: EngineOptions, world: World) -> Result<Self, EngineFault> {
-        Ok(Self { running: Arc::new(Running::start(options, world)?) })
+        Ok(Self { running: Arc::new(Running::start(&options, world)?) })
     }
 
     /// The same on another log than the embedded one: whatever passes [`crate::journal::conformance`].
@@ -256,7 +257,7 @@ impl Engine {
         options: EngineOptions,
         world: World,
     ) -> Result<Self, EngineFault> {
-        Ok(Self { running: Arc::new(Running::start_on(journal, options, world)?) })
+        Ok(Self { running: Arc::new(Running::start_on(journal, &options, world)?) })
     }
 
     fn shared(&self) -> &Shared {

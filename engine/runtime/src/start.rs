@@ -46,19 +46,19 @@ impl Running {
         self.wiring.get().expect("the engine is wired before it is handed out")
     }
 
-    pub(crate) fn start(options: EngineOptions, world: World) -> Result<Self, EngineFault> {
-        check(&options)?;
+    pub(crate) fn start(options: &EngineOptions, world: World) -> Result<Self, EngineFault> {
+        check(options)?;
         let journal = SegmentJournal::open(&options.dir.join("journal"), JournalOptions::default())?;
         Self::start_on(Box::new(journal), options, world)
     }
 
     pub(crate) fn start_on(
         journal: Box<dyn Journal>,
-        options: EngineOptions,
+        options: &EngineOptions,
         world: World,
     ) -> Result<Self, EngineFault> {
-        check(&options)?;
-        let store = open_store(&options)?;
+        check(options)?;
+        let store = open_store(options)?;
         let recovered = recover(&store, &*journal, options.shards, Purpose::Start)?;
         if let Some(first) = recovered.all_breaks().into_iter().next() {
             return Err(EngineFault::Broken { first });
@@ -78,7 +78,7 @@ impl Running {
         let (log, log_inbox) = unbounded();
         let (keeper, keeper_inbox) = unbounded();
         let channels = Inboxes { log, log_inbox, keeper, keeper_inbox };
-        Self::run(&options, recovered, shared, adapters, journal, channels)
+        Self::run(options, recovered, shared, adapters, journal, channels)
     }
 
     fn run(
