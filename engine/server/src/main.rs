@@ -1,5 +1,100 @@
 //! The program `suanpan`.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use suanpan_server::config::BUILTIN;
+use suanpan_server::demo::{self, DemoOptions};
+use suanpan_server::signals::StopSignals;
+use suanpan_server::{Config, bootstrap, log, run, start_engine, verify};
+
+/// A payment order and routing engine.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the HTTP API.
+    Serve {
+        /// Configuration file; the builtin one (see `suanpan config`) when absent.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Directory of journal and store, instead of `data.dir`.
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+        /// Address and port, instead of `server.listen`.
+        #[arg(long, value_name = "ADDR")]
+        listen: Option<SocketAddr>,
+    },
+    /// Run a mall with payers against simulated channels.
+    Demo {
+        /// End when every order has ended, instead of serving on.
+        #[arg(long)]
+        exit: bool,
+        /// How many orders.
+        #[arg(long, value_name = "N", default_value_t = 200)]
+        orders: usize,
+        /// Directory; a temporary one when absent.
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+        /// Seed of payers and channels.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
+        /// Address and port.
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+        listen: SocketAddr,
+    },
+    /// Verify the journal and the books of a directory.
+    Verify {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// Print the commented default configuration.
+    Config,
+}
+
 fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::Serve { config, data, listen } => {
+            let mut config = Config::load(config.as_deref())?;
+            config.data_dir = data.unwrap_or(config.data_dir);
+            config.server.listen = listen.unwrap_or(config.server.listen);
+            log::start(&config.log);
+            actix_rt::System::new().block_on(serve(&config))
+        }
+        Command::Demo { exit, orders, data, seed, listen } => {
+            let options = DemoOptions { exit, orders, data, seed, listen };
+            Ok(actix_rt::System::new().block_on(demo::run(&options))?)
+        }
+        Command::Verify { dir } => Ok(verify::run(&dir)?),
+        Command::Config => {
+            print!("{BUILTIN}");
+            Ok(())
+        }
+    }
+}
+
+async fn serve(config: &Config) -> anyhow::Result<()> {
+    let mut signals = StopSignals::listen().context("signals")?;
+    let engine = start_engine(config)?;
+    bootstrap(&engine, config).await?;
+    let server = run(config, engine.clone())?;
+    tracing::info!(url = server.url(), data = %config.data_dir.display(), "serving");
+    signals.next().await;
+    tracing::info!("stopping; a second signal ends the program at once");
+    actix_rt::spawn(async move {
+        signals.next().await;
+        tracing::warn!("ended at once; the journal is recovered at the next start");
+        std::process::exit(130);
+    });
+    server.stop().await;
+    engine.shutdown().await.context("the engine did not stop cleanly")?;
+    tracing::info!("stopped");
     Ok(())
 }

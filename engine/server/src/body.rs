@@ -1,0 +1,98 @@
+//! Bodies: bytes within a limit, read as JSON in one pass, with errors that name line, column and field.
+
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
+use actix_web::http::header;
+use actix_web::web::Bytes;
+use actix_web::{FromRequest, HttpRequest};
+use serde::Deserialize;
+use suanpan_model::RejectCode;
+
+use crate::json_path::path_at;
+use crate::problem::Problem;
+
+/// The body of a request, not larger than the `PayloadConfig` of its route.
+#[derive(Debug)]
+pub struct Body(Bytes);
+
+impl Body {
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// `malformed` when it is not JSON; `missing_field`, `invalid_field` when it is other JSON than expected.
+    pub fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Problem> {
+        read_json(&self.0)
+    }
+
+    /// Reads the body; an empty one is an object without fields.
+    ///
+    /// # Errors
+    /// As [`Body::read`].
+    pub fn read_or_empty<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Problem> {
+        read_json(if self.0.is_empty() { b"{}" } else { &self.0 })
+    }
+}
+
+/// Reads JSON.
+///
+/// # Errors
+/// As [`Body::read`].
+pub fn read_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Problem> {
+    // Derived readers also take a list of the fields' values, in order: nobody means that.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Problem::new(RejectCode::InvalidField, "", "a JSON object"));
+    }
+    serde_json::from_slice(bytes).map_err(|error| json_problem(bytes, &error))
+}
+
+fn json_problem(bytes: &[u8], error: &serde_json::Error) -> Problem {
+    let message = error.to_string();
+    if !error.is_data() {
+        return Problem::new(RejectCode::Malformed, "", format!("JSON; {message}"));
+    }
+    let path = path_at(bytes, error.line(), error.column());
+    match quoted_after(&message, "missing field ") {
+        Some(name) => {
+            let field = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+            Problem::new(RejectCode::MissingField, field, message)
+        }
+        None => Problem::new(RejectCode::InvalidField, path, message),
+    }
+}
+
+fn quoted_after<'a>(message: &'a str, start: &str) -> Option<&'a str> {
+    message.strip_prefix(start)?.strip_prefix('`')?.split('`').next()
+}
+
+impl FromRequest for Body {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        if !is_json(request) {
+            return Box::pin(std::future::ready(Err(Problem::unsupported_media_type())));
+        }
+        let bytes = Bytes::from_request(request, payload);
+        Box::pin(async move { bytes.await.map(Self).map_err(|error| payload_problem(&error)) })
+    }
+}
+
+/// Whether the body says that it is JSON, or says nothing. Forms that a browser sends on its own are refused.
+fn is_json(request: &HttpRequest) -> bool {
+    let Some(value) = request.headers().get(header::CONTENT_TYPE) else { return true };
+    let Ok(text) = value.to_str() else { return false };
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+}
+
+fn payload_problem(error: &actix_web::Error) -> Problem {
+    match error.as_error::<PayloadError>() {
+        Some(PayloadError::Overflow) => {
+            let expected = "a smaller body; send orders in batches of fewer";
+            Problem::new(RejectCode::TooLarge, "", expected)
+        }
+        Some(_) | None => Problem::new(RejectCode::Malformed, "", "a whole body; the connection was cut"),
+    }
+}

@@ -1,0 +1,224 @@
+//! Configuration: one TOML file in which every value is checked.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use smol_str::SmolStr;
+use suanpan_core::routing::Strategy;
+use suanpan_model::{AccountType, Amount, Bank, Campaign, CardType, Currency, PlatformPolicy};
+
+mod raw;
+mod read;
+
+#[cfg(test)]
+mod tests;
+
+/// The commented configuration that comes with the program: what `suanpan config` prints, and what is in force
+/// without a file.
+pub const BUILTIN: &str = include_str!("../suanpan.toml");
+
+/// What the program works with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The HTTP server.
+    pub server: ServerConfig,
+    /// The engine.
+    pub engine: EngineConfig,
+    /// Directory of journal, store and the books of simulated channels.
+    pub data_dir: PathBuf,
+    /// The channels.
+    pub channels: ChannelsConfig,
+    /// Logs.
+    pub log: LogConfig,
+    /// Malls.
+    pub platforms: Vec<PlatformConfig>,
+    /// Coupon campaigns.
+    pub campaigns: Vec<Campaign>,
+}
+
+/// Settings of the HTTP server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Whether an address that other machines can reach is allowed.
+    pub allow_unauthenticated_network: bool,
+    /// Largest body of a request.
+    pub body_limit_bytes: usize,
+    /// Largest body of a batch.
+    pub batch_body_limit_bytes: usize,
+    /// Most orders in one batch.
+    pub orders_per_batch_max: usize,
+    /// Threads; 0 for one per processor.
+    pub workers: usize,
+    /// How long requests under way may take when the server stops.
+    pub stop_patience_s: u64,
+}
+
+/// Settings of the engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineConfig {
+    /// Order shards and balance shards each.
+    pub shards: usize,
+    /// Requests under way at once.
+    pub in_flight_max: usize,
+    /// Orders in memory.
+    pub live_orders_max: usize,
+    /// Bytes of log after which a checkpoint is taken.
+    pub checkpoint_every_bytes: u64,
+}
+
+/// Where the channels are described.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelsConfig {
+    /// File of descriptors; the builtin simulated channels when absent.
+    pub file: Option<PathBuf>,
+    /// Seed of simulated channels.
+    pub simulator_seed: u64,
+}
+
+/// Logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// Level or directives.
+    pub level: String,
+    /// Form of a line.
+    pub format: LogFormat,
+}
+
+/// Form of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// A mall.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlatformConfig {
+    /// What it agreed to.
+    pub policy: PlatformPolicy,
+    /// What people call it.
+    pub name: String,
+    /// What is put on its coupon fund once.
+    pub coupon_fund: Option<Amount>,
+    /// Its routing rules.
+    pub routing: RoutingConfig,
+    /// Accounts that are opened at the start.
+    pub accounts: Vec<AccountConfig>,
+}
+
+/// An account that is opened at the start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountConfig {
+    /// Its type.
+    pub kind: AccountType,
+    /// The platform's name for it.
+    pub reference: SmolStr,
+    /// Its currency.
+    pub currency: Currency,
+}
+
+/// Routing rules of a platform; channels by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoutingConfig {
+    /// Version of the rules.
+    pub version: u32,
+    /// Strategies in the order in which they are asked.
+    pub order: Vec<Strategy>,
+    /// Bands of amounts.
+    pub amount_bands: Vec<BandConfig>,
+    /// Channels by bank and card type.
+    pub designations: Vec<DesignationConfig>,
+    /// The priority list.
+    pub priority: Vec<String>,
+}
+
+/// Channels for a band of amounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BandConfig {
+    /// Smallest amount.
+    pub from: Amount,
+    /// First amount above the band.
+    pub until: Option<Amount>,
+    /// Channels by name.
+    pub channels: Vec<String>,
+}
+
+/// Channels for a bank, a card type, or both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DesignationConfig {
+    /// The bank.
+    pub bank: Option<Bank>,
+    /// The kind of card.
+    pub card_type: Option<CardType>,
+    /// Channels by name.
+    pub channels: Vec<String>,
+}
+
+/// What is wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigFault {
+    /// The file cannot be read.
+    #[error("configuration {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// Not TOML, an unknown key, or a value of the wrong type; the message shows line and key.
+    #[error("configuration: {0}")]
+    Shape(String),
+    /// A value that is not allowed.
+    #[error("configuration: {key}: expected {expected}, found {found}")]
+    Value {
+        /// The key, as a path.
+        key: String,
+        /// What was expected.
+        expected: String,
+        /// What stands there.
+        found: String,
+    },
+}
+
+impl ConfigFault {
+    /// A value that is not allowed.
+    #[expect(clippy::needless_pass_by_value, reason = "texts and numbers alike, as the callers have them")]
+    pub(crate) fn value(key: impl Into<String>, expected: impl Into<String>, found: impl ToString) -> Self {
+        Self::Value { key: key.into(), expected: expected.into(), found: format!("`{}`", found.to_string()) }
+    }
+}
+
+impl Config {
+    /// The configuration that comes with the program.
+    ///
+    /// # Errors
+    /// Never, as a test shows; the type is that of [`Config::parse`].
+    pub fn builtin() -> Result<Self, ConfigFault> {
+        Self::parse(BUILTIN)
+    }
+
+    /// Reads a configuration.
+    ///
+    /// # Errors
+    /// Not TOML, unknown or mistyped keys; then the first value that is not allowed.
+    pub fn parse(text: &str) -> Result<Self, ConfigFault> {
+        let raw: raw::RawConfig =
+            toml::from_str(text).map_err(|error| ConfigFault::Shape(error.to_string().trim().to_owned()))?;
+        read::config(raw)
+    }
+
+    /// Reads a configuration file; the builtin one when there is no path.
+    ///
+    /// # Errors
+    /// The file cannot be read; then as [`Config::parse`].
+    pub fn load(path: Option<&Path>) -> Result<Self, ConfigFault> {
+        let Some(path) = path else { return Self::builtin() };
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigFault::Read { path: path.to_owned(), source })?;
+        Self::parse(&text)
+    }
+}

@@ -1,0 +1,182 @@
+//! The configuration as it is written: texts and numbers that nobody has checked.
+
+use serde::Deserialize;
+use suanpan_model::policy::{FeeBearer, LatePayment};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawConfig {
+    pub(super) server: RawServer,
+    pub(super) engine: RawEngine,
+    pub(super) data: RawData,
+    pub(super) channels: RawChannels,
+    pub(super) log: RawLog,
+    pub(super) platform: Vec<RawPlatform>,
+    pub(super) campaign: Vec<RawCampaign>,
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawServer {
+    pub(super) listen: String,
+    pub(super) allow_unauthenticated_network: bool,
+    pub(super) body_limit_kib: usize,
+    pub(super) batch_body_limit_mib: usize,
+    pub(super) orders_per_batch_max: usize,
+    pub(super) workers: usize,
+    pub(super) stop_patience_s: u64,
+}
+
+impl Default for RawServer {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            allow_unauthenticated_network: false,
+            body_limit_kib: 256,
+            batch_body_limit_mib: 16,
+            orders_per_batch_max: 5_000,
+            workers: 0,
+            stop_patience_s: 30,
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawEngine {
+    pub(super) shards: usize,
+    pub(super) in_flight_max: usize,
+    pub(super) live_orders_max: usize,
+    pub(super) checkpoint_every_mib: u64,
+}
+
+impl Default for RawEngine {
+    fn default() -> Self {
+        Self { shards: 2, in_flight_max: 65_536, live_orders_max: 4_000_000, checkpoint_every_mib: 1_024 }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawData {
+    pub(super) dir: String,
+}
+
+impl Default for RawData {
+    fn default() -> Self {
+        Self { dir: "suanpan-data".to_owned() }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawChannels {
+    pub(super) file: String,
+    pub(super) simulator_seed: u64,
+}
+
+impl Default for RawChannels {
+    fn default() -> Self {
+        Self { file: String::new(), simulator_seed: 1 }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawLog {
+    pub(super) level: String,
+    pub(super) format: String,
+}
+
+impl Default for RawLog {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: "text".to_owned() }
+    }
+}
+
+/// Settings of a platform that are left out have the defaults of the domain.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPlatform {
+    pub(super) id: u32,
+    pub(super) name: String,
+    pub(super) split_cap: Option<String>,
+    pub(super) split_receivers_max: Option<usize>,
+    pub(super) auto_release_days: Option<u64>,
+    pub(super) order_ttl_minutes: Option<u64>,
+    pub(super) attempts_max: Option<u8>,
+    #[serde(default)]
+    pub(super) fee_bearer: FeeBearer,
+    #[serde(default)]
+    pub(super) late_payment: LatePayment,
+    pub(super) coupon_fund: Option<String>,
+    #[serde(default)]
+    pub(super) routing: RawRouting,
+    #[serde(default)]
+    pub(super) account: Vec<RawAccount>,
+}
+
+/// Rules that are left out: the cheapest capable channel.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawRouting {
+    pub(super) version: u32,
+    pub(super) order: Vec<String>,
+    pub(super) amount_bands: Vec<RawBand>,
+    pub(super) designations: Vec<RawDesignation>,
+    pub(super) priority: Vec<String>,
+}
+
+impl Default for RawRouting {
+    fn default() -> Self {
+        Self {
+            version: 1,
+            order: vec!["cost".to_owned()],
+            amount_bands: Vec::new(),
+            designations: Vec::new(),
+            priority: Vec::new(),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawBand {
+    pub(super) from: String,
+    pub(super) until: Option<String>,
+    pub(super) channels: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawDesignation {
+    pub(super) bank: Option<String>,
+    pub(super) card_type: Option<String>,
+    pub(super) channels: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAccount {
+    pub(super) kind: String,
+    pub(super) reference: String,
+    #[serde(default = "cny")]
+    pub(super) currency: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCampaign {
+    pub(super) id: u32,
+    pub(super) platform: u32,
+    #[serde(default = "cny")]
+    pub(super) currency: String,
+    pub(super) face: String,
+    pub(super) minimum_spend: String,
+    pub(super) valid_from: String,
+    pub(super) valid_until: String,
+}
+
+fn cny() -> String {
+    "CNY".to_owned()
+}

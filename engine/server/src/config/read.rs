@@ -1,0 +1,262 @@
+//! From what is written to what is meant: every value is checked, every fault names its key.
+
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use suanpan_core::routing::Strategy;
+use suanpan_model::{
+    AccountType, Amount, Bank, Campaign, CampaignId, Currency, DurationMs, PlatformId, PlatformPolicy,
+    TimestampMs,
+};
+
+use super::raw::{
+    RawAccount, RawBand, RawCampaign, RawConfig, RawDesignation, RawEngine, RawLog, RawPlatform, RawRouting,
+    RawServer,
+};
+use super::{
+    AccountConfig, BandConfig, ChannelsConfig, Config, ConfigFault, DesignationConfig, EngineConfig,
+    LogConfig, LogFormat, PlatformConfig, RoutingConfig, ServerConfig,
+};
+use crate::text::{parse_percent, parse_time};
+
+type Checked<T> = Result<T, ConfigFault>;
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+
+pub(super) fn config(raw: RawConfig) -> Checked<Config> {
+    if raw.data.dir.is_empty() {
+        return Err(ConfigFault::value("data.dir", "the path of a directory", raw.data.dir));
+    }
+    let mut platforms: Vec<PlatformConfig> = Vec::with_capacity(raw.platform.len());
+    for (place, platform) in raw.platform.into_iter().enumerate() {
+        let key = format!("platform[{place}]");
+        let platform = self::platform(&key, platform)?;
+        if platforms.iter().any(|known| known.policy.id == platform.policy.id) {
+            let expected = "a number that no earlier platform has";
+            return Err(ConfigFault::value(format!("{key}.id"), expected, platform.policy.id));
+        }
+        platforms.push(platform);
+    }
+    let mut campaigns: Vec<Campaign> = Vec::with_capacity(raw.campaign.len());
+    for (place, campaign) in raw.campaign.iter().enumerate() {
+        let key = format!("campaign[{place}]");
+        let campaign = self::campaign(&key, campaign, &platforms)?;
+        if campaigns.iter().any(|known| known.id == campaign.id) {
+            let expected = "a number that no earlier campaign has";
+            return Err(ConfigFault::value(format!("{key}.id"), expected, campaign.id));
+        }
+        campaigns.push(campaign);
+    }
+    Ok(Config {
+        server: server(&raw.server)?,
+        engine: engine(&raw.engine)?,
+        data_dir: PathBuf::from(raw.data.dir),
+        channels: ChannelsConfig {
+            file: Some(raw.channels.file).filter(|file| !file.is_empty()).map(PathBuf::from),
+            simulator_seed: raw.channels.simulator_seed,
+        },
+        log: log(raw.log)?,
+        platforms,
+        campaigns,
+    })
+}
+
+fn server(raw: &RawServer) -> Checked<ServerConfig> {
+    let listen = raw.listen.parse().map_err(|_| {
+        ConfigFault::value("server.listen", "address and port such as 127.0.0.1:8080", &raw.listen)
+    })?;
+    within("server.body_limit_kib", raw.body_limit_kib, 1..=64 * KIB)?;
+    within("server.batch_body_limit_mib", raw.batch_body_limit_mib, 1..=KIB)?;
+    within("server.orders_per_batch_max", raw.orders_per_batch_max, 1..=100_000)?;
+    within("server.workers", raw.workers, 0..=1_024)?;
+    within("server.stop_patience_s", raw.stop_patience_s, 0..=3_600)?;
+    Ok(ServerConfig {
+        listen,
+        allow_unauthenticated_network: raw.allow_unauthenticated_network,
+        body_limit_bytes: raw.body_limit_kib * KIB,
+        batch_body_limit_bytes: raw.batch_body_limit_mib * MIB,
+        orders_per_batch_max: raw.orders_per_batch_max,
+        workers: raw.workers,
+        stop_patience_s: raw.stop_patience_s,
+    })
+}
+
+fn engine(raw: &RawEngine) -> Checked<EngineConfig> {
+    if !raw.shards.is_power_of_two() || raw.shards > 256 {
+        return Err(ConfigFault::value("engine.shards", "a power of two, at most 256", raw.shards));
+    }
+    within("engine.in_flight_max", raw.in_flight_max, 1..=1 << 24)?;
+    within("engine.live_orders_max", raw.live_orders_max, 1..=1 << 32)?;
+    within("engine.checkpoint_every_mib", raw.checkpoint_every_mib, 1..=1 << 20)?;
+    Ok(EngineConfig {
+        shards: raw.shards,
+        in_flight_max: raw.in_flight_max,
+        live_orders_max: raw.live_orders_max,
+        checkpoint_every_bytes: raw.checkpoint_every_mib << 20,
+    })
+}
+
+fn within<N: PartialOrd + Copy + ToString>(key: &str, value: N, range: RangeInclusive<N>) -> Checked<()> {
+    if !range.contains(&value) {
+        let (least, most) = (range.start().to_string(), range.end().to_string());
+        let expected = format!("a number from {least} to {most}");
+        return Err(ConfigFault::value(key, expected, value));
+    }
+    Ok(())
+}
+
+fn log(raw: RawLog) -> Checked<LogConfig> {
+    let format = match raw.format.as_str() {
+        "text" => LogFormat::Text,
+        "json" => LogFormat::Json,
+        other => return Err(ConfigFault::value("log.format", "text or json", other)),
+    };
+    if let Err(fault) = tracing_subscriber::EnvFilter::builder().parse(&raw.level) {
+        let expected = format!("a level or directives ({fault})");
+        return Err(ConfigFault::value("log.level", expected, raw.level));
+    }
+    Ok(LogConfig { level: raw.level, format })
+}
+
+fn platform(key: &str, raw: RawPlatform) -> Checked<PlatformConfig> {
+    let key = |name: &str| format!("{key}.{name}");
+    let mut policy = PlatformPolicy::defaults(PlatformId(raw.id));
+    if raw.id == 0 {
+        return Err(ConfigFault::value(key("id"), "a number above zero", raw.id));
+    }
+    if let Some(text) = raw.split_cap {
+        policy.split_cap_bps = text.strip_suffix('%').and_then(parse_percent).ok_or_else(|| {
+            ConfigFault::value(
+                key("split_cap"),
+                "a percentage from \"0%\" to \"100%\" with two decimals",
+                &text,
+            )
+        })?;
+    }
+    if let Some(most) = raw.split_receivers_max {
+        within(&key("split_receivers_max"), most, 0..=100)?;
+        policy.split_receivers_max = most;
+    }
+    if let Some(days) = raw.auto_release_days {
+        within(&key("auto_release_days"), days, 1..=3_650)?;
+        policy.auto_release = DurationMs::from_days(days);
+    }
+    if let Some(minutes) = raw.order_ttl_minutes {
+        within(&key("order_ttl_minutes"), minutes, 1..=90 * 24 * 60)?;
+        policy.order_ttl = DurationMs::from_secs(minutes * 60);
+    }
+    if let Some(most) = raw.attempts_max {
+        within(&key("attempts_max"), most, 1..=64)?;
+        policy.attempts_max = most;
+    }
+    policy.fee_bearer = raw.fee_bearer;
+    policy.late_payment = raw.late_payment;
+    let coupon_fund = raw
+        .coupon_fund
+        .filter(|text| !text.is_empty())
+        .map(|text| amount(&key("coupon_fund"), &text, Currency::Cny))
+        .transpose()?
+        .filter(|amount| !amount.is_zero());
+    let accounts = raw
+        .account
+        .into_iter()
+        .enumerate()
+        .map(|(place, raw)| account(&key(&format!("account[{place}]")), raw))
+        .collect::<Checked<_>>()?;
+    let routing = routing(&key("routing"), raw.routing)?;
+    Ok(PlatformConfig { policy, name: raw.name, coupon_fund, routing, accounts })
+}
+
+fn account(key: &str, raw: RawAccount) -> Checked<AccountConfig> {
+    let kind = AccountType::from_name(&raw.kind).filter(|kind| !kind.is_internal()).ok_or_else(|| {
+        let expected = "cash, settlement, marketing, wealth, deposit or commission";
+        ConfigFault::value(format!("{key}.kind"), expected, &raw.kind)
+    })?;
+    if !crate::wire::is_reference(&raw.reference) {
+        let expected = "1 to 64 characters without control characters";
+        return Err(ConfigFault::value(format!("{key}.reference"), expected, raw.reference));
+    }
+    let currency = currency(&format!("{key}.currency"), &raw.currency)?;
+    Ok(AccountConfig { kind, reference: raw.reference.into(), currency })
+}
+
+fn routing(key: &str, raw: RawRouting) -> Checked<RoutingConfig> {
+    let strategy = |(place, name): (usize, String)| {
+        Strategy::from_name(&name).ok_or_else(|| {
+            let expected = "amount, cost, designated or priority";
+            ConfigFault::value(format!("{key}.order[{place}]"), expected, name)
+        })
+    };
+    let order = raw.order.into_iter().enumerate().map(strategy).collect::<Checked<_>>()?;
+    let band = |(place, raw): (usize, RawBand)| {
+        let key = |name: &str| format!("{key}.amount_bands[{place}].{name}");
+        let from = amount(&key("from"), &raw.from, Currency::Cny)?;
+        let until = raw.until.map(|text| amount(&key("until"), &text, Currency::Cny)).transpose()?;
+        Ok(BandConfig { from, until, channels: raw.channels })
+    };
+    let amount_bands = raw.amount_bands.into_iter().enumerate().map(band).collect::<Checked<_>>()?;
+    let designation = |(place, raw): (usize, RawDesignation)| {
+        let key = |name: &str| format!("{key}.designations[{place}].{name}");
+        let bank = raw
+            .bank
+            .map(|code| {
+                let expected = "two to eight capital letters or digits";
+                Bank::from_code(&code).ok_or_else(|| ConfigFault::value(key("bank"), expected, code))
+            })
+            .transpose()?;
+        let card_type = raw
+            .card_type
+            .map(|name| {
+                let expected = "debit or credit";
+                crate::wire::card_type(&name)
+                    .ok_or_else(|| ConfigFault::value(key("card_type"), expected, name))
+            })
+            .transpose()?;
+        Ok(DesignationConfig { bank, card_type, channels: raw.channels })
+    };
+    let designations = raw.designations.into_iter().enumerate().map(designation).collect::<Checked<_>>()?;
+    Ok(RoutingConfig { version: raw.version, order, amount_bands, designations, priority: raw.priority })
+}
+
+fn campaign(key: &str, raw: &RawCampaign, platforms: &[PlatformConfig]) -> Checked<Campaign> {
+    let key = |name: &str| format!("{key}.{name}");
+    let platform = PlatformId(raw.platform);
+    if !platforms.iter().any(|known| known.policy.id == platform) {
+        return Err(ConfigFault::value(key("platform"), "the id of a [[platform]]", platform));
+    }
+    let currency = currency(&key("currency"), &raw.currency)?;
+    let face = amount(&key("face"), &raw.face, currency)?;
+    if face.is_zero() {
+        return Err(ConfigFault::value(key("face"), "an amount above zero", &raw.face));
+    }
+    let instant = |name: &str, text: &str| -> Checked<TimestampMs> {
+        let expected = "a time such as 2026-01-01T00:00:00+08:00";
+        parse_time(text).ok_or_else(|| ConfigFault::value(key(name), expected, text))
+    };
+    let valid_from = instant("valid_from", &raw.valid_from)?;
+    let valid_until = instant("valid_until", &raw.valid_until)?;
+    if valid_until <= valid_from {
+        return Err(ConfigFault::value(key("valid_until"), "a time after valid_from", &raw.valid_until));
+    }
+    Ok(Campaign {
+        id: CampaignId(raw.id),
+        platform,
+        currency,
+        face,
+        minimum_spend: amount(&key("minimum_spend"), &raw.minimum_spend, currency)?,
+        valid_from,
+        valid_until,
+    })
+}
+
+fn currency(key: &str, code: &str) -> Checked<Currency> {
+    let known = || Currency::ALL.map(Currency::code).join(", ");
+    Currency::from_code(code).ok_or_else(|| ConfigFault::value(key, format!("one of {}", known()), code))
+}
+
+fn amount(key: &str, text: &str, currency: Currency) -> Checked<Amount> {
+    Amount::parse(text, currency).map_err(|fault| {
+        ConfigFault::value(key, format!("an amount in {currency} such as 12.34 ({fault})"), text)
+    })
+}

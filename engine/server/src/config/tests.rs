@@ -1,0 +1,80 @@
+//! The builtin file is sound and says what the defaults are; every fault names its key.
+
+use super::raw::{RawChannels, RawConfig, RawData, RawEngine, RawLog, RawRouting, RawServer};
+use super::{BUILTIN, Config};
+
+#[test]
+fn the_builtin_file_is_sound_and_shows_the_defaults() {
+    let config = Config::builtin().unwrap();
+    assert_eq!(config.platforms.len(), 1);
+    assert_eq!(config.campaigns.len(), 1);
+    assert_eq!(config.platforms[0].accounts.len(), 4);
+    let raw: RawConfig = toml::from_str(BUILTIN).unwrap();
+    assert_eq!(raw.server, RawServer::default());
+    assert_eq!(raw.engine, RawEngine::default());
+    assert_eq!(raw.data, RawData::default());
+    assert_eq!(raw.channels, RawChannels::default());
+    assert_eq!(raw.log, RawLog::default());
+    assert_eq!(raw.platform[0].routing.version, RawRouting::default().version);
+    let policy = &config.platforms[0].policy;
+    assert_eq!(*policy, suanpan_model::PlatformPolicy::defaults(policy.id));
+}
+
+#[test]
+fn an_empty_file_is_a_configuration_without_platforms() {
+    assert!(Config::parse("").unwrap().platforms.is_empty());
+}
+
+#[test]
+fn every_fault_names_its_key_and_what_was_expected() {
+    let platform = "[[platform]]\nid = 1\nname = \"p\"\n";
+    let table: [(String, &[&str]); 23] = [
+        ("[server]\nlisten = \"nowhere\"".into(), &["server.listen", "127.0.0.1:8080", "nowhere"]),
+        ("[server]\nlisten = 5".into(), &["listen", "string"]),
+        ("[server]\nbody_limit_kib = 0".into(), &["server.body_limit_kib", "from 1"]),
+        ("[server]\nporridge = 1".into(), &["porridge", "expected", "listen"]),
+        ("[engine]\nshards = 3".into(), &["engine.shards", "power of two"]),
+        ("[engine]\nin_flight_max = 0".into(), &["engine.in_flight_max", "from 1"]),
+        ("[data]\ndir = \"\"".into(), &["data.dir", "directory"]),
+        ("[log]\nformat = \"xml\"".into(), &["log.format", "text or json"]),
+        ("[log]\nlevel = \"a=b=c\"".into(), &["log.level", "directives"]),
+        ("[[platform]]\nname = \"p\"".into(), &["id", "missing"]),
+        ("[[platform]]\nid = 0\nname = \"p\"".into(), &["platform[0].id", "above zero"]),
+        (format!("{platform}{platform}"), &["platform[1].id", "no earlier platform"]),
+        (format!("{platform}split_cap = \"101%\""), &["platform[0].split_cap", "100%"]),
+        (format!("{platform}split_cap = \"30\""), &["platform[0].split_cap", "percentage"]),
+        (format!("{platform}fee_bearer = \"nobody\""), &["fee_bearer", "merchant", "platform"]),
+        (format!("{platform}coupon_fund = \"-1\""), &["platform[0].coupon_fund", "12.34"]),
+        (format!("{platform}routing.order = [\"luck\"]"), &["routing.order[0]", "priority", "luck"]),
+        (
+            format!("{platform}routing.designations = [{{ bank = \"x\", channels = [] }}]"),
+            &["routing.designations[0].bank", "capital letters"],
+        ),
+        (
+            format!("{platform}routing.amount_bands = [{{ from = \"1.001\", channels = [] }}]"),
+            &["routing.amount_bands[0].from", "more decimals"],
+        ),
+        (
+            format!("{platform}account = [{{ kind = \"escrow\", reference = \"x\" }}]"),
+            &["platform[0].account[0].kind", "settlement"],
+        ),
+        (
+            format!("{platform}account = [{{ kind = \"cash\", reference = \"\" }}]"),
+            &["platform[0].account[0].reference", "1 to 64"],
+        ),
+        (campaign("platform = 2"), &["campaign[0].platform", "[[platform]]"]),
+        (format!("{platform}{}", campaign("platform = 1")), &["campaign[0].valid_until", "after valid_from"]),
+    ];
+    for (text, expected) in table {
+        let fault = Config::parse(&text).expect_err(&text).to_string();
+        for part in expected {
+            assert!(fault.contains(part), "{fault:?} does not name {part:?}");
+        }
+    }
+}
+
+fn campaign(line: &str) -> String {
+    let amounts = "face = \"5.00\"\nminimum_spend = \"30.00\"";
+    let times = "valid_from = \"2026-01-01T00:00:00Z\"\nvalid_until = \"2026-01-01T00:00:00Z\"";
+    format!("[[campaign]]\nid = 1\n{line}\n{amounts}\n{times}\n")
+}

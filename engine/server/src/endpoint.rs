@@ -1,0 +1,83 @@
+//! Every path of the API, once: the routes, the list at `/` and the labels of metrics come from here.
+
+/// A path with its method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Its place in [`Endpoint::ALL`].
+    pub index: usize,
+    /// The method.
+    pub method: &'static str,
+    /// The path, with names for its variable parts.
+    pub path: &'static str,
+    /// What it is for.
+    pub what: &'static str,
+}
+
+macro_rules! endpoints {
+    ($($name:ident = $method:literal $path:literal, $what:literal;)*) => {
+        #[derive(Clone, Copy)]
+        enum Place { $($name,)* }
+
+        $(
+            #[doc = $what]
+            pub const $name: Endpoint =
+                Endpoint { index: Place::$name as usize, method: $method, path: $path, what: $what };
+        )*
+
+        impl Endpoint {
+            /// Every endpoint.
+            pub const ALL: &'static [Self] = &[$($name,)*];
+        }
+    };
+}
+
+#[expect(non_camel_case_types, clippy::upper_case_acronyms, reason = "the enum only counts the constants")]
+mod list {
+    use super::Endpoint;
+
+    endpoints! {
+        ORDERS = "POST" "/v1/platforms/{platform}/orders",
+            "submit an order; ?wait_ms= (to 5000) waits for the first redirect or result";
+        BATCH = "POST" "/v1/platforms/{platform}/orders/batch", "submit many orders, each with its own result";
+        ORDER = "GET" "/v1/platforms/{platform}/orders/{order}",
+            "an order's whole life; {order} is the engine's number, or no: and the platform's own";
+        CONFIRM = "POST" "/v1/platforms/{platform}/orders/{order}/confirm", "release frozen money, whole or in part";
+        CLOSE = "POST" "/v1/platforms/{platform}/orders/{order}/close", "close an unpaid order";
+        REFUNDS = "POST" "/v1/platforms/{platform}/orders/{order}/refunds", "give money back, whole or in part";
+        SMS_CODE = "POST" "/v1/platforms/{platform}/orders/{order}/sms-code", "pass on the payer's SMS code";
+        DISPUTE = "POST" "/v1/platforms/{platform}/orders/{order}/dispute", "stop the clock of a frozen order";
+        RESOLVE = "POST" "/v1/platforms/{platform}/orders/{order}/dispute/resolve", "let the clock run again";
+        ACCOUNTS = "POST" "/v1/platforms/{platform}/accounts", "open an account";
+        ACCOUNT = "GET" "/v1/platforms/{platform}/accounts/{kind}/{reference}",
+            "balances of an account; the reference of a platform's own account (coupon_fund, escrow ...) is its currency";
+        ENTRIES = "GET" "/v1/platforms/{platform}/accounts/{kind}/{reference}/entries",
+            "statement, oldest first; ?after=&from=&until=&limit=";
+        TOP_UPS = "POST" "/v1/platforms/{platform}/accounts/{kind}/{reference}/top-ups",
+            "put money from outside on an account";
+        WHAT_IF = "POST" "/v1/platforms/{platform}/routing/what-if", "the channel that a payment would take, and why";
+        ACCOUNT_BY_ID = "GET" "/v1/accounts/{account}", "balances of an account by its number";
+        NOTIFICATIONS = "POST" "/v1/channels/{channel}/notifications", "what a simulated channel has to say";
+        CHANNELS = "GET" "/v1/channels", "what every channel can do and what it costs";
+        TRIAL_BALANCE = "GET" "/v1/trial-balance", "debits less credits of every kind of account";
+        BOOKS = "GET" "/v1/books", "the clearing accounts beside the channels' own books";
+        LIVE = "GET" "/health/live", "whether the process runs";
+        READY = "GET" "/health/ready", "whether orders can be taken; 503 with the reason while not";
+        METRICS = "GET" "/metrics", "counters and gauges for Prometheus";
+        HOME = "GET" "/", "this list";
+    }
+}
+
+pub use list::*;
+
+#[cfg(test)]
+mod tests {
+    use super::Endpoint;
+
+    #[test]
+    fn indices_are_places() {
+        for (place, endpoint) in Endpoint::ALL.iter().enumerate() {
+            assert_eq!(endpoint.index, place);
+            assert!(endpoint.path.starts_with('/'));
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The program `suanpan`: HTTP API, configuration, start and stop around the in-process engine.
+//!
+//! [`Config`] → [`start_engine`] → [`bootstrap`] → [`run`] gives a [`ServerHandle`]; [`ServerHandle::stop`], then
+//! `Engine::shutdown`, end it.
+
+mod answer;
+mod body;
+pub mod config;
+pub mod demo;
+pub mod endpoint;
+pub mod identity;
+mod json_path;
+pub mod log;
+mod metrics;
+pub mod problem;
+mod routes;
+mod server;
+pub mod signals;
+mod start;
+mod state;
+mod submission;
+pub mod text;
+pub mod verify;
+pub mod wire;
+
+pub use config::{Config, ConfigFault};
+pub use problem::Problem;
+pub use server::{ServerFault, ServerHandle, run};
+pub use start::{StartFault, bootstrap, start_engine, world};

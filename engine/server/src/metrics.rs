@@ -1,0 +1,197 @@
+//! Counts and latencies in the text format of Prometheus.
+
+use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use suanpan_runtime::EngineStats;
+
+use crate::endpoint::Endpoint;
+
+/// The content type of the format.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Upper bounds of the latency buckets in microseconds.
+const BOUNDS_US: [u64; 12] =
+    [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000, 2_500_000];
+
+/// Statuses that are counted by themselves; every other one counts as the last.
+const STATUSES: [u16; 14] = [200, 201, 400, 404, 405, 408, 409, 413, 415, 422, 429, 500, 503, 0];
+
+/// Requests of one endpoint in one worker.
+#[derive(Debug, Default)]
+struct EndpointStats {
+    buckets: [AtomicU64; BOUNDS_US.len() + 1],
+    micros: AtomicU64,
+    statuses: [AtomicU64; STATUSES.len()],
+}
+
+/// Requests of one worker, so that workers do not contend for the same counters.
+#[derive(Debug)]
+pub struct WorkerMetrics {
+    /// By [`Endpoint::index`]; the last is for paths that do not exist.
+    endpoints: Vec<EndpointStats>,
+}
+
+impl WorkerMetrics {
+    /// Counts a request of the endpoint with this index (`None`: no such path).
+    pub fn count(&self, endpoint: Option<usize>, status: u16, took: Duration) {
+        let Some(stats) = self.endpoints.get(endpoint.unwrap_or(Endpoint::ALL.len())) else { return };
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let bucket = BOUNDS_US.partition_point(|bound| *bound < micros);
+        let known = STATUSES.iter().position(|known| *known == status).unwrap_or(STATUSES.len() - 1);
+        stats.buckets[bucket].fetch_add(1, Ordering::Relaxed);
+        stats.micros.fetch_add(micros, Ordering::Relaxed);
+        stats.statuses[known].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Requests of all workers.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    workers: Mutex<Vec<Arc<WorkerMetrics>>>,
+}
+
+impl Metrics {
+    /// The counters of one more worker.
+    #[must_use]
+    pub fn worker(&self) -> Arc<WorkerMetrics> {
+        let endpoints =
+            std::iter::repeat_with(EndpointStats::default).take(Endpoint::ALL.len() + 1).collect();
+        let worker = Arc::new(WorkerMetrics { endpoints });
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&worker));
+        worker
+    }
+
+    /// Everything as text: the engine's numbers, then HTTP.
+    #[must_use]
+    pub fn text(&self, engine: &EngineStats) -> String {
+        let mut out = String::with_capacity(16_384);
+        write_engine(&mut out, engine);
+        self.write_http(&mut out);
+        out
+    }
+
+    fn write_http(&self, out: &mut String) {
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let sum = |read: &dyn Fn(&WorkerMetrics) -> &AtomicU64| -> u64 {
+            workers.iter().map(|worker| read(worker).load(Ordering::Relaxed)).sum()
+        };
+        let paths = Endpoint::ALL.iter().map(|endpoint| (endpoint.method, endpoint.path));
+        let paths: Vec<_> = paths.chain(std::iter::once(("", "unmatched"))).collect();
+        head(out, "suanpan_http_requests_total", "counter", "requests by route and status");
+        for (index, (method, path)) in paths.iter().enumerate() {
+            for (place, status) in STATUSES.iter().enumerate() {
+                let count = sum(&|worker| &worker.endpoints[index].statuses[place]);
+                if count > 0 {
+                    let status = if *status == 0 { "other".to_owned() } else { status.to_string() };
+                    let labels = format!("method=\"{method}\",route=\"{path}\",status=\"{status}\"");
+                    line(out, "suanpan_http_requests_total", &labels, &count.to_string());
+                }
+            }
+        }
+        let name = "suanpan_http_request_seconds";
+        head(out, name, "histogram", "time from the whole head of a request to its answer");
+        for (index, (method, path)) in paths.iter().enumerate() {
+            let labels = format!("method=\"{method}\",route=\"{path}\"");
+            let mut so_far = 0;
+            let counts: Vec<u64> = (0..=BOUNDS_US.len())
+                .map(|place| sum(&|worker| &worker.endpoints[index].buckets[place]))
+                .collect();
+            if counts.iter().all(|count| *count == 0) {
+                continue;
+            }
+            for (place, count) in counts.iter().enumerate() {
+                so_far += count;
+                let bound = BOUNDS_US.get(place).map_or_else(|| "+Inf".to_owned(), |bound| seconds(*bound));
+                line(
+                    out,
+                    &format!("{name}_bucket"),
+                    &format!("{labels},le=\"{bound}\""),
+                    &so_far.to_string(),
+                );
+            }
+            let micros = sum(&|worker| &worker.endpoints[index].micros);
+            line(out, &format!("{name}_sum"), &labels, &seconds(micros));
+            line(out, &format!("{name}_count"), &labels, &so_far.to_string());
+        }
+    }
+}
+
+fn write_engine(out: &mut String, stats: &EngineStats) {
+    let counters = [
+        ("suanpan_orders_created_total", "orders recorded", stats.created),
+        ("suanpan_orders_finished_total", "orders settled, failed, closed or refunded", stats.finished),
+        ("suanpan_log_records_total", "log records written", stats.records),
+        ("suanpan_log_groups_total", "group commits", stats.groups),
+        ("suanpan_log_bytes_total", "bytes written to the log", stats.log_bytes),
+    ];
+    for (name, help, value) in counters {
+        head(out, name, "counter", help);
+        line(out, name, "", &value.to_string());
+    }
+    let gauges = [
+        ("suanpan_durable_position", "last durable log position", stats.durable_lsn.to_string()),
+        ("suanpan_requests_in_flight", "requests under way in the engine", stats.in_flight.to_string()),
+        ("suanpan_orders_live", "orders in memory", stats.live_orders.to_string()),
+        ("suanpan_archive_lag_orders", "finished orders not yet archived", stats.archive_lag.to_string()),
+        (
+            "suanpan_available",
+            "1 while work can be made durable",
+            u8::from(stats.unavailable.is_none()).to_string(),
+        ),
+    ];
+    for (name, help, value) in gauges {
+        head(out, name, "gauge", help);
+        line(out, name, "", &value);
+    }
+    let name = "suanpan_commit_seconds";
+    head(out, name, "gauge", "time of a group commit");
+    line(out, name, "quantile=\"0.5\"", &seconds(stats.commit_micros.0));
+    line(out, name, "quantile=\"0.99\"", &seconds(stats.commit_micros.1));
+}
+
+fn head(out: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+}
+
+fn line(out: &mut String, name: &str, labels: &str, value: &str) {
+    let _ = match labels {
+        "" => writeln!(out, "{name} {value}"),
+        labels => writeln!(out, "{name}{{{labels}}} {value}"),
+    };
+}
+
+/// Microseconds as seconds, exactly.
+fn seconds(micros: u64) -> String {
+    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_counted_by_route_status_and_time() {
+        let metrics = Metrics::default();
+        let (first, second) = (metrics.worker(), metrics.worker());
+        first.count(Some(crate::endpoint::ORDERS.index), 201, Duration::from_micros(250));
+        second.count(Some(crate::endpoint::ORDERS.index), 201, Duration::from_micros(251));
+        second.count(None, 418, Duration::from_secs(60));
+        let text = metrics.text(&EngineStats { created: 7, ..EngineStats::default() });
+        let route = "method=\"POST\",route=\"/v1/platforms/{platform}/orders\"";
+        for expected in [
+            "suanpan_orders_created_total 7".to_owned(),
+            format!("suanpan_http_requests_total{{{route},status=\"201\"}} 2"),
+            format!("suanpan_http_request_seconds_bucket{{{route},le=\"0.000250\"}} 1"),
+            format!("suanpan_http_request_seconds_bucket{{{route},le=\"0.000500\"}} 2"),
+            format!("suanpan_http_request_seconds_bucket{{{route},le=\"+Inf\"}} 2"),
+            format!("suanpan_http_request_seconds_sum{{{route}}} 0.000501"),
+            "suanpan_http_requests_total{method=\"\",route=\"unmatched\",status=\"other\"} 1".to_owned(),
+            "suanpan_available 1".to_owned(),
+        ] {
+            assert!(text.lines().any(|line| line == expected), "no line {expected:?} in\n{text}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Handlers, and which path leads to which.
+
+use actix_web::http::Method;
+use actix_web::{Handler, Resource, Responder, Route, web};
+
+use crate::endpoint::{self, Endpoint};
+use crate::problem::Problem;
+
+mod accounts;
+mod actions;
+mod notifications;
+mod operations;
+mod orders;
+mod routing;
+mod statement;
+
+/// Limits of bodies.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyLimits {
+    /// Of a request.
+    pub single_bytes: usize,
+    /// Of a batch.
+    pub batch_bytes: usize,
+}
+
+/// Adds every endpoint.
+pub fn mount(config: &mut web::ServiceConfig, limits: BodyLimits) {
+    let batch =
+        resource(endpoint::BATCH, orders::batch).app_data(web::PayloadConfig::new(limits.batch_bytes));
+    config
+        .app_data(web::PayloadConfig::new(limits.single_bytes))
+        .app_data(web::PathConfig::default().error_handler(|_, _| Problem::not_found().into()))
+        .app_data(web::QueryConfig::default().error_handler(|fault, _| query_problem(&fault).into()))
+        .service(resource(endpoint::ORDERS, orders::create))
+        .service(batch)
+        .service(resource(endpoint::ORDER, orders::life))
+        .service(resource(endpoint::CONFIRM, actions::confirm))
+        .service(resource(endpoint::CLOSE, actions::close))
+        .service(resource(endpoint::REFUNDS, actions::refund))
+        .service(resource(endpoint::SMS_CODE, actions::sms_code))
+        .service(resource(endpoint::DISPUTE, actions::dispute))
+        .service(resource(endpoint::RESOLVE, actions::resolve))
+        .service(resource(endpoint::ACCOUNTS, accounts::open))
+        .service(resource(endpoint::ACCOUNT, accounts::balance))
+        .service(resource(endpoint::ENTRIES, statement::entries))
+        .service(resource(endpoint::TOP_UPS, accounts::top_up))
+        .service(resource(endpoint::WHAT_IF, routing::what_if))
+        .service(resource(endpoint::ACCOUNT_BY_ID, accounts::balance_by_id))
+        .service(resource(endpoint::NOTIFICATIONS, notifications::notify))
+        .service(resource(endpoint::CHANNELS, routing::channels))
+        .service(resource(endpoint::TRIAL_BALANCE, operations::trial_balance))
+        .service(resource(endpoint::BOOKS, operations::books))
+        .service(resource(endpoint::LIVE, operations::live))
+        .service(resource(endpoint::READY, operations::ready))
+        .service(resource(endpoint::METRICS, operations::metrics))
+        .service(resource(endpoint::HOME, operations::home))
+        .default_service(web::to(async || Err::<String, _>(Problem::not_found())));
+}
+
+/// The place of an endpoint in the list; the request carries it, so that metrics need not match the path again.
+#[derive(Clone, Copy, Debug)]
+pub struct EndpointIndex(pub usize);
+
+fn resource<F, Args>(endpoint: Endpoint, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: actix_web::FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let allow = endpoint.method;
+    let method = if allow == "GET" { Method::GET } else { Method::POST };
+    web::resource(endpoint.path)
+        .app_data(EndpointIndex(endpoint.index))
+        .route(Route::new().method(method).to(handler))
+        .default_service(web::to(move || async move { Err::<String, _>(Problem::method_not_allowed(allow)) }))
+}
+
+fn query_problem(fault: &actix_web::error::QueryPayloadError) -> Problem {
+    Problem::new(suanpan_model::RejectCode::InvalidField, "", format!("other parameters; {fault}"))
+}

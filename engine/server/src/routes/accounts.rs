@@ -1,0 +1,117 @@
+//! Opening accounts, their balances, putting money on them.
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Path};
+use serde_json::json;
+use suanpan_model::{AccountId, AccountType, Amount, Currency, RejectCode};
+use suanpan_runtime::Engine;
+use suanpan_runtime::api::{OpenAccount, TopUp};
+
+use crate::answer::{Answered, json as respond};
+use crate::body::Body;
+use crate::identity::{Caller, Operator};
+use crate::problem::Problem;
+use crate::state::State;
+use crate::wire::{
+    AccountIn, BalanceOut, TopUpIn, TopUpOut, account_kind, currency, positive_amount, reference,
+};
+
+/// Platform, type and reference.
+pub(super) type AccountPath = Path<(String, String, String)>;
+
+pub(super) async fn open(caller: Caller, state: Data<State>, body: Body) -> Answered {
+    let engine = &state.engine;
+    let account: AccountIn<'_> = body.read()?;
+    let kind = account_kind("kind", &account.kind)?;
+    if kind.is_internal() {
+        let expected = "a type that is opened: cash, settlement, marketing, wealth, deposit or commission";
+        return Err(Problem::new(RejectCode::AccountTypeNotAllowed, "kind", expected));
+    }
+    let reference = reference("reference", &account.reference)?;
+    let currency =
+        account.currency.as_deref().map_or(Ok(Currency::Cny), |code| currency("currency", code))?;
+    let parent = match &account.parent {
+        Some(parent) => {
+            let kind = account_kind("parent.kind", &parent.kind)?;
+            let known = engine.account_by_reference(caller.platform, kind, &parent.reference);
+            let expected = "an account that was opened on this platform";
+            Some(known.ok_or_else(|| Problem::new(RejectCode::InvalidParent, "parent", expected))?)
+        }
+        None => None,
+    };
+    let exists = engine.account_by_reference(caller.platform, kind, reference).is_some();
+    let request = OpenAccount {
+        platform: caller.platform,
+        reference: reference.into(),
+        kind,
+        currency,
+        parent,
+        credit_limit: Amount::ZERO,
+    };
+    let opened = engine.open_accounts(vec![request]).await.pop().ok_or_else(Problem::internal)??;
+    let status = if exists { StatusCode::OK } else { StatusCode::CREATED };
+    let body = json!({
+        "account": opened.raw().to_string(),
+        "kind": kind.name(),
+        "reference": reference,
+        "currency": currency.code(),
+    });
+    respond(status, &body)
+}
+
+/// The account that a path names: an opened one by its reference, one of the platform's own by its currency.
+pub(super) fn named(
+    engine: &Engine,
+    caller: &Caller,
+    kind: &str,
+    reference: &str,
+) -> Result<AccountId, Problem> {
+    let unknown = || {
+        let expected = "type and reference of an account of this platform; \
+                        one of the platform's own has its currency as reference";
+        Problem::new(RejectCode::UnknownAccount, "reference", expected)
+    };
+    let kind = AccountType::from_name(kind).ok_or_else(unknown)?;
+    match kind {
+        AccountType::ChannelClearing | AccountType::FeeExpense => Err(unknown()),
+        kind if kind.is_internal() => {
+            let currency = Currency::from_code(reference).ok_or_else(unknown)?;
+            Ok(AccountId::internal(kind, caller.platform.0, currency, 0))
+        }
+        kind => engine.account_by_reference(caller.platform, kind, reference).ok_or_else(unknown),
+    }
+}
+
+pub(super) async fn balance(caller: Caller, state: Data<State>, path: AccountPath) -> Answered {
+    let account = named(&state.engine, &caller, &path.1, &path.2)?;
+    tell(&state.engine, account).await
+}
+
+pub(super) async fn balance_by_id(_operator: Operator, state: Data<State>, path: Path<String>) -> Answered {
+    let account = path
+        .parse()
+        .ok()
+        .and_then(AccountId::from_raw)
+        .ok_or_else(|| Problem::new(RejectCode::UnknownAccount, "account", "the number of an account"))?;
+    tell(&state.engine, account).await
+}
+
+async fn tell(engine: &Engine, account: AccountId) -> Answered {
+    respond(StatusCode::OK, &BalanceOut::new(&engine.balance(account).await?))
+}
+
+pub(super) async fn top_up(caller: Caller, state: Data<State>, path: AccountPath, body: Body) -> Answered {
+    let account = named(&state.engine, &caller, &path.1, &path.2)?;
+    let wanted: TopUpIn<'_> = body.read()?;
+    let currency = wanted.currency.as_deref().map_or(Ok(Currency::Cny), |code| currency("currency", code))?;
+    let top_up = TopUp {
+        platform: caller.platform,
+        account,
+        amount: positive_amount("amount", &wanted.amount, currency)?,
+        currency,
+        reference: reference("reference", &wanted.reference)?.into(),
+    };
+    let booked = TopUpOut::new(&top_up);
+    state.engine.top_up(top_up).await?;
+    respond(StatusCode::OK, &booked)
+}

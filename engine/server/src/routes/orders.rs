@@ -1,0 +1,217 @@
+//! Submitting orders and asking for them.
+
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Path, Query};
+use serde::{Deserialize, Serialize};
+use suanpan_model::command::OrderRef;
+use suanpan_model::order::{AttemptState, order_key};
+use suanpan_model::{Order, OrderId, OrderStatus, PlatformId, RejectCode};
+use suanpan_runtime::{Command, Engine};
+
+use crate::answer::{self, Answered, json};
+use crate::body::{Body, read_json};
+use crate::identity::Caller;
+use crate::problem::{Problem, ProblemBody};
+use crate::state::{Names, State};
+use crate::submission::{Submitted, submit, submit_many};
+use crate::wire::{BatchIn, LifeOut, NowOut, OrderContext, OrderIn, Parsed, ReceiptOut, terms};
+
+/// Longest wait for the first redirect or result.
+const WAIT_MAX: Duration = Duration::from_millis(5_000);
+/// First and longest pause between two looks at an order.
+const PAUSE_FIRST: Duration = Duration::from_millis(2);
+const PAUSE_MAX: Duration = Duration::from_millis(100);
+
+/// Parameters of a submission.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SubmitQuery {
+    wait_ms: Option<u64>,
+}
+
+pub(super) async fn create(
+    caller: Caller,
+    state: Data<State>,
+    query: Query<SubmitQuery>,
+    body: Body,
+) -> Answered {
+    let order: OrderIn<'_> = body.read()?;
+    let parsed = read(&order, &caller, &state.engine)?;
+    let submitted = submit(&state.engine, parsed).await?;
+    let now = match query.wait_ms {
+        Some(wait_ms) => Some(wait(&state.engine, caller.platform, &submitted, wait_ms).await?),
+        None => None,
+    };
+    let status = if submitted.summary.repeat { StatusCode::OK } else { StatusCode::CREATED };
+    json(status, &ReceiptOut::new(submitted.summary.id, &submitted.terms, now))
+}
+
+fn read(order: &OrderIn<'_>, caller: &Caller, engine: &Engine) -> Result<Parsed, Problem> {
+    let lookup = Names { engine, platform: caller.platform };
+    let context = OrderContext {
+        platform: caller.platform,
+        now: engine.now(),
+        order_ttl: caller.policy.order_ttl,
+        lookup: &lookup,
+    };
+    Ok(terms(order, &context)?)
+}
+
+/// Waits until the payer has something to do or the order has a result; at the longest `wait_ms`.
+async fn wait(
+    engine: &Engine,
+    platform: PlatformId,
+    submitted: &Submitted,
+    wait_ms: u64,
+) -> Result<NowOut, Problem> {
+    let summary = &submitted.summary;
+    let patience = Duration::from_millis(wait_ms).min(WAIT_MAX);
+    let started = std::time::Instant::now();
+    let mut pause = PAUSE_FIRST;
+    loop {
+        let query = Command::Query { platform: Some(platform), order: OrderRef::Id(summary.id) };
+        let order = answer::life(engine.call(query).await?)?;
+        let left = patience.saturating_sub(started.elapsed());
+        if has_news(&order) || left.is_zero() {
+            return Ok(now(&order));
+        }
+        actix_rt::time::sleep(pause.min(left)).await;
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
+}
+
+fn has_news(order: &Order) -> bool {
+    match order.status {
+        OrderStatus::Created | OrderStatus::Routing => false,
+        OrderStatus::Pending => action(order).is_some(),
+        OrderStatus::Paid
+        | OrderStatus::Frozen
+        | OrderStatus::PartReleased
+        | OrderStatus::Settled
+        | OrderStatus::Failed
+        | OrderStatus::Closed
+        | OrderStatus::Refunded
+        | OrderStatus::Disputed => true,
+    }
+}
+
+fn now(order: &Order) -> NowOut {
+    NowOut::new(order.status, action(order))
+}
+
+/// What the payer has to do about the attempt that is alive.
+fn action(order: &Order) -> Option<&suanpan_model::PayerAction> {
+    match &order.alive()?.state {
+        AttemptState::Waiting { action } => action.as_ref(),
+        AttemptState::Calling
+        | AttemptState::InDoubt(_)
+        | AttemptState::Succeeded
+        | AttemptState::Failed { .. }
+        | AttemptState::NotSent(_)
+        | AttemptState::Closed => None,
+    }
+}
+
+/// One result of a batch.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ResultOut<'a> {
+    Receipt { status: u16, receipt: ReceiptOut<'a> },
+    Problem { status: u16, problem: ProblemBody<'a> },
+}
+
+#[derive(Serialize)]
+struct BatchOut<'a> {
+    results: Vec<ResultOut<'a>>,
+}
+
+pub(super) async fn batch(caller: Caller, state: Data<State>, body: Body) -> Answered {
+    let read = read_batch(&body, &caller, &state)?;
+    let mut places = Vec::with_capacity(read.len());
+    let mut orders = Vec::with_capacity(read.len());
+    for result in read {
+        places.push(result.map(|order| orders.push(order)));
+    }
+    let mut submitted = submit_many(&state.engine, orders).await.into_iter();
+    let results: Vec<Result<Submitted, Problem>> = places
+        .into_iter()
+        .map(|place| place.and_then(|()| submitted.next().unwrap_or_else(|| Err(Problem::internal()))))
+        .collect();
+    json(StatusCode::OK, &BatchOut { results: results.iter().map(result_out).collect() })
+}
+
+fn result_out(result: &Result<Submitted, Problem>) -> ResultOut<'_> {
+    match result {
+        Ok(Submitted { terms, summary }) => ResultOut::Receipt {
+            status: if summary.repeat { 200 } else { 201 },
+            receipt: ReceiptOut::new(summary.id, terms, None),
+        },
+        Err(problem) => ResultOut::Problem { status: problem.status(), problem: problem.body() },
+    }
+}
+
+/// Reads a batch in one pass; order by order when one of them is malformed, so that the others are not refused
+/// with it.
+fn read_batch(body: &Body, caller: &Caller, state: &State) -> Result<Vec<Result<Parsed, Problem>>, Problem> {
+    match body.read::<BatchIn<OrderIn<'_>>>() {
+        Ok(BatchIn { orders }) => {
+            check_count(orders.len(), state)?;
+            Ok(orders.iter().map(|order| self::read(order, caller, &state.engine)).collect())
+        }
+        Err(_) => {
+            let BatchIn { orders } = body.read::<crate::wire::RawBatchIn<'_>>()?;
+            check_count(orders.len(), state)?;
+            let one = |raw: &serde_json::value::RawValue| {
+                let order: OrderIn<'_> = read_json(raw.get().as_bytes())?;
+                self::read(&order, caller, &state.engine)
+            };
+            Ok(orders.into_iter().map(one).collect())
+        }
+    }
+}
+
+fn check_count(count: usize, state: &State) -> Result<(), Problem> {
+    let most = state.orders_per_batch_max;
+    match count {
+        0 => Err(Problem::new(RejectCode::MissingField, "orders", "at least one order")),
+        count if count > most => {
+            Err(Problem::new(RejectCode::TooLarge, "orders", format!("at most {most} orders in one batch")))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) async fn life(caller: Caller, state: Data<State>, path: Path<(String, String)>) -> Answered {
+    let order = order_ref(caller.platform, &path.1)?;
+    let order = find(&state.engine, &caller, order).await?;
+    let router = state.engine.router();
+    respond(&LifeOut::new(&order, &router))
+}
+
+fn respond(life: &LifeOut<'_>) -> Result<HttpResponse, Problem> {
+    json(StatusCode::OK, life)
+}
+
+/// The order that a path names.
+pub(super) fn order_ref(platform: PlatformId, text: &str) -> Result<OrderRef, Problem> {
+    if let Some(order_no) = text.strip_prefix("no:") {
+        return Ok(OrderRef::Key(order_key(platform, order_no)));
+    }
+    let number = text.parse().map(|number| OrderRef::Id(OrderId(number)));
+    number.map_err(|_| {
+        let expected = "the engine's number for an order of this platform, or no: and the platform's own";
+        Problem::new(RejectCode::UnknownOrder, "order", expected)
+    })
+}
+
+/// An order of the caller's.
+pub(super) async fn find(
+    engine: &Engine,
+    caller: &Caller,
+    order: OrderRef,
+) -> Result<std::sync::Arc<Order>, Problem> {
+    answer::life(engine.call(Command::Query { platform: Some(caller.platform), order }).await?)
+}

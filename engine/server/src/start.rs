@@ -1,0 +1,176 @@
+//! From a configuration to a running engine.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use suanpan_channels::{Adapter, BUILTIN_CHANNELS, SimulatorFault, simulators_with_books};
+use suanpan_core::routing::{AmountBand, Designation, Router, RoutingRules, RuleFaults, Strategy};
+use suanpan_model::{AccountId, AccountType, Amount, Capability, ChannelId, Currency, PlatformId, Reject};
+use suanpan_runtime::api::{OpenAccount, TopUp};
+use suanpan_runtime::{Engine, EngineFault, EngineOptions, World};
+
+use crate::config::{Config, ConfigFault, PlatformConfig, RoutingConfig};
+
+/// Under which number a coupon fund is topped up at the first start.
+const COUPON_FUND_REFERENCE: &str = "start:coupon-fund";
+
+/// Why the program cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartFault {
+    /// The configuration names something that does not exist.
+    #[error(transparent)]
+    Config(#[from] ConfigFault),
+    /// The file of descriptors cannot be read.
+    #[error("channels.file {}: {source}", path.display())]
+    Descriptors {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// The channels cannot be set up.
+    #[error(transparent)]
+    Channels(#[from] SimulatorFault),
+    /// The routing rules cannot work.
+    #[error("routing: {0}")]
+    Rules(#[from] RuleFaults),
+    /// The engine cannot start.
+    #[error(transparent)]
+    Engine(#[from] EngineFault),
+    /// An account of the configuration cannot be opened or topped up.
+    #[error("{what}: {reject}")]
+    Account {
+        /// Which one.
+        what: String,
+        /// Why.
+        reject: Reject,
+    },
+}
+
+/// Starts the engine over the directory of the configuration. Blocks while the log is replayed.
+///
+/// # Errors
+/// Channels, then routing rules, then the engine.
+pub fn start_engine(config: &Config) -> Result<Engine, StartFault> {
+    let mut options = EngineOptions::new(&config.data_dir);
+    options.shards = config.engine.shards;
+    options.in_flight_max = config.engine.in_flight_max;
+    options.live_orders_max = config.engine.live_orders_max;
+    options.checkpoint_every_bytes = config.engine.checkpoint_every_bytes;
+    Ok(Engine::start(options, world(config)?)?)
+}
+
+/// Channels, rules and agreements of a configuration.
+///
+/// # Errors
+/// Channels, then routing rules.
+pub fn world(config: &Config) -> Result<World, StartFault> {
+    let descriptors = match &config.channels.file {
+        Some(path) => std::fs::read_to_string(path)
+            .map_err(|source| StartFault::Descriptors { path: path.clone(), source })?,
+        None => BUILTIN_CHANNELS.to_owned(),
+    };
+    let books = config.data_dir.join("channels");
+    let adapters = simulators_with_books(&descriptors, config.channels.simulator_seed, &books)?;
+    let router = router(config, &adapters)?;
+    for warning in router.warnings() {
+        tracing::warn!(%warning, "routing rules");
+    }
+    Ok(World {
+        router,
+        policies: config.platforms.iter().map(|platform| platform.policy.clone()).collect(),
+        campaigns: config.campaigns.clone(),
+        adapters,
+    })
+}
+
+fn router(config: &Config, adapters: &[Arc<dyn Adapter>]) -> Result<Router, StartFault> {
+    let capabilities: Vec<Capability> = adapters.iter().map(|adapter| adapter.capability().clone()).collect();
+    let mut platform_rules: Vec<(PlatformId, RoutingRules)> = Vec::with_capacity(config.platforms.len());
+    for (place, platform) in config.platforms.iter().enumerate() {
+        let key = format!("platform[{place}].routing");
+        platform_rules.push((platform.policy.id, rules(&key, &platform.routing, &capabilities)?));
+    }
+    let default_rules = RoutingRules { version: 1, order: vec![Strategy::Cost], ..RoutingRules::default() };
+    Ok(Router::new(capabilities, default_rules, platform_rules)?)
+}
+
+fn rules(key: &str, routing: &RoutingConfig, known: &[Capability]) -> Result<RoutingRules, ConfigFault> {
+    let channels = |key: String, names: &[String]| -> Result<Vec<ChannelId>, ConfigFault> {
+        let channel = |(place, name): (usize, &String)| {
+            let found = known.iter().find(|capability| capability.name == name.as_str());
+            found.map(|capability| capability.id).ok_or_else(|| {
+                let names: Vec<&str> = known.iter().map(|capability| capability.name.as_str()).collect();
+                let expected = format!("the name of a channel ({})", names.join(", "));
+                ConfigFault::value(format!("{key}[{place}]"), expected, name)
+            })
+        };
+        names.iter().enumerate().map(channel).collect()
+    };
+    let mut rules = RoutingRules {
+        version: routing.version,
+        order: routing.order.clone(),
+        priority: channels(format!("{key}.priority"), &routing.priority)?,
+        ..RoutingRules::default()
+    };
+    for (place, band) in routing.amount_bands.iter().enumerate() {
+        let channels = channels(format!("{key}.amount_bands[{place}].channels"), &band.channels)?;
+        rules.amount_bands.push(AmountBand { from: band.from, until: band.until, channels });
+    }
+    for (place, one) in routing.designations.iter().enumerate() {
+        let channels = channels(format!("{key}.designations[{place}].channels"), &one.channels)?;
+        rules.designations.push(Designation { bank: one.bank, card_type: one.card_type, channels });
+    }
+    Ok(rules)
+}
+
+/// Opens the accounts of the configuration and tops up coupon funds. Safe to repeat: what exists stays as it is.
+///
+/// # Errors
+/// The first account that cannot be opened or topped up.
+pub async fn bootstrap(engine: &Engine, config: &Config) -> Result<(), StartFault> {
+    for platform in &config.platforms {
+        open_accounts(engine, platform).await?;
+        if let Some(amount) = platform.coupon_fund {
+            top_up_coupon_fund(engine, platform, amount).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn open_accounts(engine: &Engine, platform: &PlatformConfig) -> Result<(), StartFault> {
+    let request = |account: &crate::config::AccountConfig| OpenAccount {
+        platform: platform.policy.id,
+        reference: account.reference.clone(),
+        kind: account.kind,
+        currency: account.currency,
+        parent: None,
+        credit_limit: Amount::ZERO,
+    };
+    let results = engine.open_accounts(platform.accounts.iter().map(request).collect()).await;
+    for (account, result) in platform.accounts.iter().zip(results) {
+        if let Err(reject) = result {
+            let kind = account.kind.name();
+            let what = format!("platform {}: {kind} account {}", platform.policy.id, account.reference);
+            return Err(StartFault::Account { what, reject });
+        }
+    }
+    Ok(())
+}
+
+async fn top_up_coupon_fund(
+    engine: &Engine,
+    platform: &PlatformConfig,
+    amount: Amount,
+) -> Result<(), StartFault> {
+    let id = platform.policy.id;
+    let top_up = TopUp {
+        platform: id,
+        account: AccountId::internal(AccountType::CouponFund, id.0, Currency::Cny, 0),
+        amount,
+        currency: Currency::Cny,
+        reference: COUPON_FUND_REFERENCE.into(),
+    };
+    let refused = |reject| StartFault::Account { what: format!("platform {id}: coupon_fund"), reject };
+    engine.top_up(top_up).await.map_err(refused)
+}

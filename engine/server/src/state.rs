@@ -1,0 +1,37 @@
+//! What every handler works with.
+
+use std::sync::Arc;
+
+use suanpan_model::{AccountId, AccountType, Campaign, CampaignId, PlatformId};
+use suanpan_runtime::Engine;
+
+use crate::metrics::Metrics;
+use crate::wire::Lookup;
+
+/// The engine and the server's own settings.
+pub struct State {
+    /// The engine.
+    pub engine: Engine,
+    /// Most orders in one batch.
+    pub orders_per_batch_max: usize,
+    /// Counts and latencies of all workers.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Names of one platform, as the engine knows them.
+pub struct Names<'a> {
+    /// The engine.
+    pub engine: &'a Engine,
+    /// Whose names.
+    pub platform: PlatformId,
+}
+
+impl Lookup for Names<'_> {
+    fn account(&self, kind: AccountType, reference: &str) -> Option<AccountId> {
+        self.engine.account_by_reference(self.platform, kind, reference)
+    }
+
+    fn campaign(&self, id: CampaignId) -> Option<Campaign> {
+        self.engine.campaign(id).filter(|campaign| campaign.platform == self.platform)
+    }
+}

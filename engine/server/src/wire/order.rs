@@ -1,0 +1,240 @@
+//! Bodies about orders, as they are written. Every field is optional here: what is required says so itself.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::Text;
+
+/// An order.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "each stands for the field of `OrderTerms` of the same name")]
+pub struct OrderIn<'a> {
+    #[serde(borrow)]
+    pub order_no: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub payer: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub amount: Option<Text<'a>>,
+    /// CNY when absent.
+    #[serde(borrow)]
+    pub currency: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub kind: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub bank: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub card_type: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub agreement_no: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub description: Option<Text<'a>>,
+    /// The platform's time to live from now when absent; in a repeat, whatever was recorded.
+    #[serde(borrow)]
+    pub expires_at: Option<Text<'a>>,
+    /// True when absent.
+    pub escrow: Option<bool>,
+    pub coupon: Option<CouponIn>,
+    /// Short for one sub-order of the whole amount.
+    #[serde(borrow)]
+    pub merchant: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub sub_orders: Option<Vec<SubOrderIn<'a>>>,
+    #[serde(borrow)]
+    pub splits: Option<Vec<SplitIn<'a>>>,
+    #[serde(borrow)]
+    pub callback: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub metadata: Option<Pairs<'a>>,
+}
+
+/// Many orders.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchIn<T> {
+    /// The orders.
+    pub orders: Vec<T>,
+}
+
+/// Orders of a batch that are read one by one, because one of them is malformed.
+pub type RawBatchIn<'a> = BatchIn<&'a RawValue>;
+
+/// A coupon.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CouponIn {
+    /// Its campaign.
+    pub campaign: u32,
+}
+
+/// What one merchant sold.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubOrderIn<'a> {
+    /// Reference of the merchant's settlement account.
+    #[serde(borrow)]
+    pub merchant: Text<'a>,
+    /// Its part of the price.
+    #[serde(borrow)]
+    pub amount: Text<'a>,
+}
+
+/// A receiver beside the merchants: a percentage or a fixed sum.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SplitIn<'a> {
+    /// Who receives.
+    #[serde(borrow)]
+    pub receiver: ReceiverIn<'a>,
+    /// Percentage of what is released, at most two decimals.
+    #[serde(borrow)]
+    pub percent: Option<Text<'a>>,
+    /// Fixed sum in the order's currency.
+    #[serde(borrow)]
+    pub fixed: Option<Text<'a>>,
+}
+
+/// An account by type and reference.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountRef<'a> {
+    /// Its type.
+    #[serde(borrow)]
+    pub kind: Text<'a>,
+    /// The platform's name for it.
+    #[serde(borrow)]
+    pub reference: Text<'a>,
+}
+
+/// Who receives a split.
+#[derive(Clone, Debug)]
+pub enum ReceiverIn<'a> {
+    /// A name: only `platform` is known.
+    Named(Text<'a>),
+    /// An account.
+    Account(AccountRef<'a>),
+}
+
+struct ReceiverVisitor;
+
+impl<'de> Visitor<'de> for ReceiverVisitor {
+    type Value = ReceiverIn<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"platform\" or an object with kind and reference")
+    }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(ReceiverIn::Named(text.into()))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(ReceiverIn::Named(Text(text.to_owned().into())))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        AccountRef::deserialize(MapAccessDeserializer::new(map)).map(ReceiverIn::Account)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for ReceiverIn<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ReceiverVisitor)
+    }
+}
+
+/// An object of texts, in the order in which it is written.
+#[derive(Clone, Debug, Default)]
+pub struct Pairs<'a>(pub Vec<(Text<'a>, Text<'a>)>);
+
+struct PairsVisitor;
+
+impl<'de> Visitor<'de> for PairsVisitor {
+    type Value = Pairs<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of strings")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = map.next_entry()? {
+            pairs.push(pair);
+        }
+        Ok(Pairs(pairs))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(PairsVisitor)
+    }
+}
+
+/// Release all that is left, or part of it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmIn<'a> {
+    /// Place of the sub-order in the order, from 0; all when absent.
+    pub sub_order: Option<u8>,
+    /// How much of it; all that is left when absent.
+    #[serde(borrow)]
+    pub amount: Option<Text<'a>>,
+    /// Currency of the amount; CNY when absent.
+    #[serde(borrow)]
+    pub currency: Option<Text<'a>>,
+}
+
+/// Give money back.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefundIn<'a> {
+    /// The mall's number for the refund; repeats are recognised by it.
+    #[serde(borrow)]
+    pub refund_no: Option<Text<'a>>,
+    /// Part of the price to undo; all that is frozen when absent.
+    #[serde(borrow)]
+    pub amount: Option<Text<'a>>,
+    /// Currency of the amount; CNY when absent.
+    #[serde(borrow)]
+    pub currency: Option<Text<'a>>,
+}
+
+/// The code that the payer typed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SmsCodeIn<'a> {
+    /// The code. Never logged: this type has no `Debug`.
+    #[serde(borrow)]
+    pub sms_code: Text<'a>,
+}
+
+/// A body without fields.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmptyIn {}
+
+/// What a simulated channel notifies.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NotificationIn<'a> {
+    /// The engine's number for the attempt, as the channel was given it.
+    #[serde(borrow)]
+    pub payment_no: Text<'a>,
+    /// The channel's own number.
+    #[serde(borrow)]
+    pub channel_no: Text<'a>,
+    /// `succeeded`, `failed` or `closed`.
+    #[serde(borrow)]
+    pub status: Text<'a>,
+    /// What was paid.
+    #[serde(borrow)]
+    pub amount: Text<'a>,
+    /// Its currency.
+    #[serde(borrow)]
+    pub currency: Text<'a>,
+}

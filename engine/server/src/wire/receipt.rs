@@ -1,0 +1,109 @@
+//! Short answers about an order.
+
+use serde::Serialize;
+use suanpan_model::{OrderId, OrderTerms, PayerAction};
+use suanpan_runtime::api::OrderSummary;
+
+use crate::text::time_text;
+
+/// What was recorded: follows from number and terms alone, so a repeat of the order gets the same bytes, whatever
+/// has become of the order since.
+#[derive(Debug, Serialize)]
+pub struct ReceiptOut<'a> {
+    order: String,
+    order_no: &'a str,
+    amount: String,
+    payable: String,
+    subsidy: String,
+    currency: &'static str,
+    kind: &'static str,
+    escrow: bool,
+    expires_at: String,
+    /// Where the order stands, when the caller asked to wait for it; the only part that changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    now: Option<NowOut>,
+}
+
+impl<'a> ReceiptOut<'a> {
+    /// The receipt of an order.
+    #[must_use]
+    pub fn new(order: OrderId, terms: &'a OrderTerms, now: Option<NowOut>) -> Self {
+        let currency = terms.currency;
+        Self {
+            order: order.to_string(),
+            order_no: &terms.order_no,
+            amount: terms.amount.to_text(currency),
+            payable: terms.payable().to_text(currency),
+            subsidy: terms.subsidy().to_text(currency),
+            currency: currency.code(),
+            kind: terms.kind.name(),
+            escrow: terms.escrow,
+            expires_at: time_text(terms.expires_at),
+            now,
+        }
+    }
+}
+
+/// Where an order stands.
+#[derive(Debug, Serialize)]
+pub struct NowOut {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action: Option<ActionOut>,
+}
+
+impl NowOut {
+    /// Status and what the payer has to do.
+    #[must_use]
+    pub fn new(status: suanpan_model::OrderStatus, action: Option<&PayerAction>) -> Self {
+        Self { status: status.name(), action: action.map(ActionOut::new) }
+    }
+}
+
+/// What the payer has to do.
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ActionOut {
+    /// Go to an address.
+    Redirect {
+        /// The address.
+        url: String,
+    },
+    /// Type the code sent to the phone.
+    SmsCode,
+}
+
+impl ActionOut {
+    /// As the engine has it.
+    #[must_use]
+    pub fn new(action: &PayerAction) -> Self {
+        match action {
+            PayerAction::Redirect(url) => Self::Redirect { url: url.to_string() },
+            PayerAction::SmsCode => Self::SmsCode,
+        }
+    }
+}
+
+/// What became of a command to an order.
+#[derive(Debug, Serialize)]
+pub struct SummaryOut {
+    order: String,
+    status: &'static str,
+    /// `moved`, or `repeat` when nothing happened now.
+    result: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action: Option<ActionOut>,
+}
+
+impl SummaryOut {
+    /// As the engine has it.
+    #[must_use]
+    pub fn new(summary: &OrderSummary) -> Self {
+        Self {
+            order: summary.id.to_string(),
+            status: summary.status.name(),
+            result: if summary.repeat { "repeat" } else { "moved" },
+            action: summary.action.as_ref().map(ActionOut::new),
+        }
+    }
+}
