@@ -149,12 +149,11 @@ mod tests {
             let parts = allocate(Amount::from_minor(total), &weights);
             prop_assert_eq!(parts.iter().map(|part| u128::from(part.minor())).sum::<u128>(), u128::from(total));
             let sum: u128 = weights.iter().copied().map(u128::from).sum();
-            if sum > 0 {
-                for (part, weight) in parts.iter().zip(&weights) {
-                    let floor = u128::from(total) * u128::from(*weight) / sum;
-                    let part = u128::from(part.minor());
-                    prop_assert!(part == floor || part == floor + 1, "each part is within a cent of exact");
-                }
+            for (part, weight) in parts.iter().zip(&weights) {
+                let exact = u128::from(total) * u128::from(*weight);
+                let part = u128::from(part.minor());
+                let within_a_cent = part * sum < exact + sum && exact < (part + 1) * sum;
+                prop_assert!(sum == 0 || within_a_cent, "{part} of {exact} / {sum}");
             }
         }
     }

@@ -102,7 +102,7 @@ impl Shard {
                 events.into_iter().for_each(|event| self.record(event));
                 assert_eq!(self.ledger.breaks(), [""; 0]);
                 assert!(self.ledger.trial_balance().values().all(|sum| *sum == 0));
-                return "moved";
+                "moved"
             }
             Ok(Decision::Repeat) => {
                 assert_eq!(before, self.ledger);

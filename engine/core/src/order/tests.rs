@@ -6,4 +6,7 @@ mod commands;
 mod creation;
 mod effects;
 mod lives;
+mod properties;
 mod states;
+mod twin;
+mod world;
