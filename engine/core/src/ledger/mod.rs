@@ -4,7 +4,9 @@
 //! reaches it from the log, in log order, after a decision that made it infallible (a hold, or an order's frozen
 //! money). Source of the design: two-phase transfers, hold → post in parts / void / expire.
 
+mod audit;
 mod command;
+mod restore;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +19,8 @@ use suanpan_model::{
 };
 
 pub use command::{Decision, LedgerCommand};
+use restore::Awaited;
+pub use restore::Marks;
 
 /// An account and its balances, in minor units of its currency, growing on its normal side.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,13 +169,6 @@ fn lines(entry: &Entry, give: &mut dyn FnMut(Instruction)) {
     }
 }
 
-/// Up to which log position restored rows are complete.
-#[derive(Clone, Debug, Default)]
-pub struct Marks {
-    accounts: FxHashMap<AccountId, Lsn>,
-    holds: FxHashMap<HoldId, Lsn>,
-}
-
 /// One shard's accounts and holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
@@ -179,13 +176,6 @@ pub struct Ledger {
     holds: FxHashMap<HoldId, Hold>,
     /// Restored for accounts whose opening the log still brings.
     awaited: FxHashMap<AccountId, Awaited>,
-}
-
-/// What rows of a checkpoint say of an account that is not among them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Awaited {
-    held: Amount,
-    below: i128,
 }
 
 impl Ledger {
@@ -209,16 +199,6 @@ impl Ledger {
     /// All holds, in no order.
     pub fn holds(&self) -> impl Iterator<Item = (&HoldId, &Hold)> {
         self.holds.iter()
-    }
-
-    /// Puts back an account from a checkpoint.
-    pub fn restore_account(&mut self, account: Account) {
-        self.accounts.insert(account.id, account);
-    }
-
-    /// Puts back a hold from a checkpoint.
-    pub fn restore_hold(&mut self, id: HoldId, hold: Hold) {
-        self.holds.insert(id, hold);
     }
 
     /// Folds in an event that this shard decided. Postings of [`LedgerEvent::EntryPosted`] are not folded in here:
@@ -294,57 +274,6 @@ impl Ledger {
         }
     }
 
-    /// Carries out an instruction again after a restart. Rows of the checkpoint may be newer than the position
-    /// from which the log is read; `marks` tells which instructions they already contain. Returns whether a posting changed its account now.
-    pub fn replay(&mut self, marks: &Marks, lsn: Lsn, instruction: &Instruction) -> bool {
-        match instruction {
-            Instruction::Post { posting, cause, currency, .. } => {
-                let hold = HoldId { cause: *cause, no: posting.hold_no };
-                if posting.hold_no != 0 && marks.holds.get(&hold).is_none_or(|mark| lsn > *mark) {
-                    self.use_hold(lsn, hold, posting.amount);
-                }
-                let is_news = marks.accounts.get(&posting.account).is_none_or(|mark| lsn > *mark);
-                if is_news {
-                    self.post(lsn, *posting, *currency);
-                }
-                is_news
-            }
-            Instruction::Void { hold, .. } => {
-                self.void(*hold);
-                false
-            }
-        }
-    }
-
-    /// Puts held balances and roll-ups in agreement with holds and accounts that were restored row by row, and
-    /// tells up to which log position each row is complete. What rows say of an account that is not among them
-    /// waits until the log opens it.
-    #[must_use]
-    pub fn settle_restored(&mut self) -> Marks {
-        let marks = Marks {
-            accounts: self.accounts.values().map(|account| (account.id, account.applied)).collect(),
-            holds: self.holds.iter().map(|(id, hold)| (*id, hold.applied)).collect(),
-        };
-        for account in self.accounts.values_mut() {
-            account.held = Amount::ZERO;
-            account.below = 0;
-        }
-        for hold in self.holds.values().copied().collect::<Vec<_>>() {
-            let held = if self.is_awaited(hold.account) {
-                &mut self.awaited.entry(hold.account).or_default().held
-            } else {
-                &mut self.entry(hold.account).held
-            };
-            *held = held.plus(hold.left);
-        }
-        let children: Vec<_> =
-            self.accounts.values().map(|account| (account.parent, account.posted)).collect();
-        for (parent, posted) in children.into_iter().filter(|(parent, _)| parent.is_some()) {
-            self.roll_up(parent, posted);
-        }
-        marks
-    }
-
     fn post(&mut self, lsn: Lsn, posting: Posting, currency: Currency) {
         let change = posting.account.kind().sign(posting.side) * posting.amount.signed();
         let account = self.entry(posting.account);
@@ -387,10 +316,6 @@ impl Ledger {
         }
     }
 
-    fn is_awaited(&self, id: AccountId) -> bool {
-        !id.kind().is_internal() && !self.accounts.contains_key(&id)
-    }
-
     fn entry(&mut self, id: AccountId) -> &mut Account {
         self.accounts.entry(id).or_insert_with(|| {
             assert!(id.kind().is_internal(), "an account is opened before it is used: {id}");
@@ -410,47 +335,6 @@ impl Ledger {
         due.into_iter()
             .map(|(id, hold)| LedgerEvent::HoldExpired { hold: *id, account: hold.account })
             .collect()
-    }
-
-    /// Debits minus credits of all posted balances by currency; each is zero over all shards together.
-    #[must_use]
-    pub fn trial_balance(&self) -> FxHashMap<Currency, i128> {
-        let mut sums: FxHashMap<Currency, i128> = FxHashMap::default();
-        for account in self.accounts.values() {
-            *sums.entry(account.currency).or_default() += account.debit_balance();
-        }
-        sums
-    }
-
-    /// Breaks of the invariants that hold inside one shard; empty when all is well.
-    #[must_use]
-    pub fn breaks(&self) -> Vec<String> {
-        let mut found = Vec::new();
-        let mut held: FxHashMap<AccountId, i128> = FxHashMap::default();
-        for hold in self.holds.values() {
-            *held.entry(hold.account).or_default() += hold.left.signed();
-        }
-        let mut below: FxHashMap<AccountId, i128> = FxHashMap::default();
-        for account in self.accounts.values() {
-            let mut parent = account.parent;
-            while let Some(id) = parent {
-                *below.entry(id).or_default() += account.posted;
-                parent = self.accounts.get(&id).and_then(|above| above.parent);
-            }
-        }
-        for account in self.accounts.values() {
-            let id = account.id;
-            if account.held.signed() != held.get(&id).copied().unwrap_or(0) {
-                found.push(format!("account {id}: the held balance is not the sum of its holds"));
-            }
-            if account.below != below.get(&id).copied().unwrap_or(0) {
-                found.push(format!("account {id}: the roll-up is not the sum of the accounts below"));
-            }
-            if id.kind().is_limited() && account.available() < 0 {
-                found.push(format!("account {id}: the balance is below what the account allows"));
-            }
-        }
-        found
     }
 }
 

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use suanpan_model::order::{AttemptState, RefundSource, RefundState};
 use suanpan_model::{
     AccountType, Amount, CauseId, ChannelRequest, Currency, DurationMs, Entry, EntryCode, HoldId,
-    LedgerEvent, Lsn, Order, OrderCommand, OrderEvent, OrderId, OrderTerms, Posting, Record, TimestampMs,
+    LedgerEvent, Lsn, Order, OrderCommand, OrderEvent, OrderId, OrderTerms, Outcome, Posting, Record,
+    TimestampMs,
 };
 
 use super::build::*;
@@ -139,6 +140,7 @@ impl World {
         let answer = decide(order, command, &self.shop.context(self.now));
         if let Ok(Decision::Moved(events)) = &answer {
             assert!(!events.is_empty(), "a decision that moves has events");
+            doubt_moves_no_money(command, events);
             self.moved(id, events);
             self.is_heard_once(id, command, events);
         }
@@ -277,6 +279,22 @@ fn folded(order: Option<&Order>, id: OrderId, at: TimestampMs, events: &[OrderEv
     };
     events.for_each(|event| apply(&mut order, at, event));
     order
+}
+
+/// No other channel, no failure and no money on the word of somebody who does not know.
+fn doubt_moves_no_money(command: &OrderCommand, events: &Events) {
+    if let OrderCommand::Report(report) = command
+        && matches!(report.outcome, Outcome::Unknown(_) | Outcome::NotFound | Outcome::Processing)
+    {
+        let acts = |event: &OrderEvent| {
+            use OrderEvent::{AttemptFailed, AttemptNotSent, AttemptStarted, Failed};
+            matches!(
+                event,
+                AttemptStarted { .. } | AttemptFailed { .. } | AttemptNotSent { .. } | Failed { .. }
+            ) || !event.entries().is_empty()
+        };
+        assert!(!events.iter().any(acts), "{report:?}: {}", told_events(events));
+    }
 }
 
 /// Late and double payments less what of them went back.
