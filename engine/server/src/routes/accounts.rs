@@ -102,6 +102,10 @@ async fn tell(engine: &Engine, account: AccountId) -> Answered {
 
 pub(super) async fn top_up(caller: Caller, state: Data<State>, path: AccountPath, body: Body) -> Answered {
     let account = named(&state.engine, &caller, &path.1, &path.2)?;
+    if account.kind().is_internal() && account.kind() != AccountType::CouponFund {
+        let expected = "an account that was opened, or the coupon fund";
+        return Err(Problem::new(RejectCode::AccountTypeNotAllowed, "kind", expected));
+    }
     let wanted: TopUpIn<'_> = body.read()?;
     let currency = wanted.currency.as_deref().map_or(Ok(Currency::Cny), |code| currency("currency", code))?;
     let top_up = TopUp {

@@ -6,8 +6,10 @@ use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use actix_web::web::Data;
 use serde_json::{Map, Value, json};
+use suanpan_model::command::OrderRef;
 use suanpan_model::money::signed_text;
-use suanpan_model::{Currency, RejectCode};
+use suanpan_model::{Currency, OrderId, RejectCode};
+use suanpan_runtime::Command;
 
 use crate::answer::{Answered, json as respond};
 use crate::endpoint::Endpoint;
@@ -64,10 +66,18 @@ pub(super) async fn live() -> Answered {
     respond(StatusCode::OK, &json!({ "status": "live" }))
 }
 
+/// Asks the engine for an order that does not exist: whatever refuses that (a full queue, a full disk, an engine that
+/// is ending) refuses orders too.
 pub(super) async fn ready(state: Data<State>) -> Answered {
-    match state.engine.stats().unavailable {
-        None => respond(StatusCode::OK, &json!({ "status": "ready" })),
-        Some(reason) => Err(Problem::new(RejectCode::Unavailable, "", reason)),
+    if let Some(reason) = state.engine.stats().unavailable {
+        return Err(Problem::new(RejectCode::Unavailable, "", reason));
+    }
+    let probe = Command::Query { platform: None, order: OrderRef::Id(OrderId(0)) };
+    match state.engine.call(probe).await {
+        Err(reject) if matches!(reject.code, RejectCode::Busy | RejectCode::Unavailable) => {
+            Err(reject.into())
+        }
+        Err(_) | Ok(_) => respond(StatusCode::OK, &json!({ "status": "ready" })),
     }
 }
 
