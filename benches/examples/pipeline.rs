@@ -1,0 +1,335 @@
+//! What one order costs each shard, without actors, threads or disk: the canonical order driven straight through
+//! the shards in one thread. The speed of light for the engine, and a clean target for a profiler.
+//!
+//! `cargo run --release -p suanpan-benches --example pipeline -- [orders] [batch]`
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use suanpan_channels::{Adapter, BUILTIN_CHANNELS, Behaviour, ReportSink, Simulator, load_descriptors};
+use suanpan_core::routing::{Router, RoutingRules, Strategy};
+use suanpan_model::command::OrderRef;
+use suanpan_model::*;
+use suanpan_runtime::api::{Answer, AnswerSink, Command, Reply, Request};
+use suanpan_runtime::balance_shard::{self, BalanceShard, Restored};
+use suanpan_runtime::clock::{Clock, SystemClock};
+use suanpan_runtime::messages::{Finished, HoldAnswer, HoldAsk, LogBatch, Rows, Source};
+use suanpan_runtime::order_shard::{self, OrderShard};
+use suanpan_runtime::shared::{Counters, Feed, Gate, Meters, Registry, Shared};
+use suanpan_runtime::statements::HandOver;
+use suanpan_runtime::store::{KeyFilter, Store, StoreOptions};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const PLATFORM: PlatformId = PlatformId(9001);
+
+/// Everything that leaves the shards, kept until the next step takes it.
+#[derive(Default)]
+struct Wires {
+    batches: Vec<LogBatch>,
+    asks: Vec<HoldAsk>,
+    holds: Vec<HoldAnswer>,
+    calls: Vec<ChannelRequest>,
+    finished: Vec<Finished>,
+    lines: Vec<HandOver>,
+}
+
+impl order_shard::Outside for Wires {
+    fn log(&mut self, batch: LogBatch) {
+        self.batches.push(batch);
+    }
+    fn hold(&mut self, _: usize, asks: Vec<HoldAsk>) {
+        self.asks.extend(asks);
+    }
+    fn void(&mut self, _: usize, _: Vec<HoldAsk>) {}
+    fn call(&mut self, calls: Vec<ChannelRequest>) {
+        self.calls.extend(calls);
+    }
+    fn archive(&mut self, finished: Finished) {
+        self.finished.push(finished);
+    }
+    fn checkpoint(&mut self, _: Rows) {}
+}
+
+impl balance_shard::Outside for Wires {
+    fn log(&mut self, batch: LogBatch) {
+        self.batches.push(batch);
+    }
+    fn answer_holds(&mut self, _: usize, answers: Vec<HoldAnswer>) {
+        self.holds.extend(answers);
+    }
+    fn archive(&mut self, _: usize, lines: HandOver) {
+        self.lines.push(lines);
+    }
+    fn checkpoint(&mut self, _: Rows) {}
+}
+
+struct Heard<T>(std::sync::Mutex<Vec<T>>);
+
+impl<T> Default for Heard<T> {
+    fn default() -> Self {
+        Self(std::sync::Mutex::new(Vec::new()))
+    }
+}
+
+impl ReportSink for Heard<ChannelReport> {
+    fn deliver(&self, reports: Vec<ChannelReport>) {
+        self.0.lock().expect("one thread").extend(reports);
+    }
+}
+
+impl AnswerSink for Heard<Answer> {
+    fn deliver(&self, answers: Vec<Answer>) {
+        self.0.lock().expect("one thread").extend(answers);
+    }
+}
+
+/// Time spent in each part.
+#[derive(Default)]
+struct Spent {
+    terms: Duration,
+    create: Duration,
+    holds: Duration,
+    created: Duration,
+    channel: Duration,
+    paid: Duration,
+    release: Duration,
+    committed: Duration,
+    postings: Duration,
+    archived: Duration,
+}
+
+fn time<T>(spent: &mut Duration, work: impl FnOnce() -> T) -> T {
+    let began = Instant::now();
+    let result = work();
+    *spent += began.elapsed();
+    result
+}
+
+struct Bench {
+    orders: OrderShard,
+    balances: BalanceShard,
+    wires: Wires,
+    lsn: Lsn,
+    spent: Spent,
+}
+
+impl Bench {
+    /// What the log writer does, without a disk.
+    fn commit(&mut self) {
+        while !self.wires.batches.is_empty() {
+            for batch in std::mem::take(&mut self.wires.batches) {
+                let first = self.lsn;
+                self.lsn.0 += u64::from(batch.records);
+                let durable = Lsn(self.lsn.0 - 1);
+                let (balances, wires) = (&mut self.balances, &mut self.wires);
+                for instructions in batch.instructions {
+                    if !instructions.is_empty() {
+                        time(&mut self.spent.postings, || {
+                            balances.on_instructions(vec![(first, instructions)], durable, wires);
+                        });
+                    }
+                }
+                match batch.source {
+                    Source::Orders(_) => time(&mut self.spent.committed, || {
+                        self.orders.on_committed(first, batch.payload, &mut self.wires);
+                    }),
+                    Source::Balances(_) => self.balances.on_committed(&mut self.wires),
+                }
+            }
+        }
+    }
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1).filter_map(|argument| argument.parse::<usize>().ok());
+    let orders = arguments.next().unwrap_or(1_000_000);
+    let batch = arguments.next().unwrap_or(512);
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let adapters: Vec<Simulator> = load_descriptors(BUILTIN_CHANNELS)
+        .expect("the built-in channels")
+        .into_iter()
+        .map(|mut descriptor| {
+            descriptor.behaviour = Behaviour { keep_lines: false, ..Behaviour::instant() };
+            descriptor.capability.hours = None;
+            descriptor.capability.daily_quota = None;
+            Simulator::new(descriptor, 1)
+        })
+        .collect();
+    let rules = RoutingRules {
+        version: 1,
+        order: vec![Strategy::Cost],
+        amount_bands: vec![],
+        designations: vec![],
+        priority: vec![],
+    };
+    let router = Router::new(adapters.iter().map(|adapter| adapter.capability().clone()).collect(), rules, vec![]);
+    let router = router.expect("rules");
+    let campaign = Campaign {
+        id: CampaignId(1),
+        platform: PLATFORM,
+        currency: Currency::Cny,
+        face: Amount::from_minor(100),
+        minimum_spend: Amount::ZERO,
+        valid_from: TimestampMs(0),
+        valid_until: TimestampMs::NEVER,
+    };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let shared = Arc::new(Shared {
+        clock: Arc::clone(&clock),
+        registry: Registry::new(vec![PlatformPolicy::defaults(PLATFORM)], vec![campaign]),
+        meters: Meters::new(router.capabilities().iter().map(|known| known.id)),
+        router: arc_swap::ArcSwap::from_pointee(router),
+        gate: Gate::new(usize::MAX / 2, usize::MAX / 2, usize::MAX / 2),
+        feed: Feed::default(),
+        counters: Counters::default(),
+        store: Store::open(dir.path(), StoreOptions::default()).expect("a store"),
+    });
+    let mut restored = Restored::default();
+    let merchants: Vec<AccountId> =
+        (1..=1_000_u64).map(|n| AccountId::opened(AccountType::Settlement, n, n as u8)).collect();
+    let agents: Vec<AccountId> =
+        (2_000..2_050_u64).map(|n| AccountId::opened(AccountType::Commission, n, n as u8)).collect();
+    for account in merchants.iter().chain(&agents) {
+        let reference: smol_str::SmolStr = account.raw().to_string().into();
+        restored.ledger.apply(&LedgerEvent::AccountOpened {
+            account: *account,
+            platform: PLATFORM,
+            reference: reference.clone(),
+            currency: Currency::Cny,
+            parent: None,
+            credit_limit: Amount::ZERO,
+        });
+        let facts = suanpan_core::order::AccountFacts { platform: PLATFORM, currency: Currency::Cny };
+        shared.registry.insert(*account, (PLATFORM, account.kind(), reference), facts);
+    }
+    for stripe in 0..suanpan_model::ids::STRIPES {
+        let fund = AccountId::internal(AccountType::CouponFund, PLATFORM.0, Currency::Cny, stripe);
+        let posting = Posting::credit(fund, Amount::MAX);
+        let fill = suanpan_core::ledger::Instruction::Post {
+            posting,
+            code: EntryCode::TopUp,
+            cause: CauseId(1),
+            currency: Currency::Cny,
+        };
+        restored.ledger.carry_out(Lsn(0), &fill);
+    }
+    let mut bench = Bench {
+        orders: OrderShard::new(0, 1, Arc::clone(&shared), KeyFilter::new(), OrderId(0)),
+        balances: BalanceShard::new(0, 1, Arc::clone(&shared), restored),
+        wires: Wires::default(),
+        lsn: Lsn(1),
+        spent: Spent::default(),
+    };
+    let began = Instant::now();
+    for from in (0..orders).step_by(batch) {
+        step(&mut bench, &adapters, &clock, from as u64, batch as u64, &merchants, &agents);
+    }
+    let total = began.elapsed();
+    let per_order = |part: Duration| part.as_nanos() as f64 / orders as f64;
+    let spent = &bench.spent;
+    println!("{orders} orders in batches of {batch}, one thread, no disk: {:.0} ns an order", per_order(total));
+    let rows = [
+        ("terms (the caller)", spent.terms),
+        ("create: check, ask for holds", spent.create),
+        ("holds (balance shard)", spent.holds),
+        ("create: record", spent.created),
+        ("channel (simulator)", spent.channel),
+        ("paid: record", spent.paid),
+        ("release: record", spent.release),
+        ("commits: answers, calls, archive", spent.committed),
+        ("postings (balance shard)", spent.postings),
+        ("archived: forget", spent.archived),
+    ];
+    for (name, part) in rows {
+        println!("  {name:<36}{:>8.0} ns", per_order(part));
+    }
+    let finished = shared.counters.finished.load(std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(finished, orders.div_ceil(batch) as u64 * batch as u64, "every order came to its end");
+}
+
+fn step(
+    bench: &mut Bench,
+    adapters: &[Simulator],
+    clock: &Arc<dyn Clock>,
+    from: u64,
+    batch: u64,
+    merchants: &[AccountId],
+    agents: &[AccountId],
+) {
+    let answers: Arc<Heard<Answer>> = Arc::new(Heard::default());
+    let sink: Arc<dyn AnswerSink> = answers.clone();
+    let now = clock.now();
+    let began = Instant::now();
+    let requests: Vec<Request> = (from..from + batch)
+        .map(|n| Request { ticket: Ticket(n), command: Command::Create(Arc::new(terms(n, now, merchants, agents))) })
+        .collect();
+    bench.spent.terms += began.elapsed();
+    time(&mut bench.spent.create, || bench.orders.on_requests(requests, &sink, &mut bench.wires));
+    let asks = std::mem::take(&mut bench.wires.asks);
+    time(&mut bench.spent.holds, || bench.balances.on_hold_asks(0, asks, &mut bench.wires));
+    let holds = std::mem::take(&mut bench.wires.holds);
+    time(&mut bench.spent.created, || bench.orders.on_holds(holds, &mut bench.wires));
+    bench.commit();
+    let heard: Arc<Heard<ChannelReport>> = Arc::new(Heard::default());
+    let reports: Arc<dyn ReportSink> = heard.clone();
+    let calls = std::mem::take(&mut bench.wires.calls);
+    time(&mut bench.spent.channel, || {
+        let mut by_channel: Vec<Vec<ChannelRequest>> = adapters.iter().map(|_| Vec::new()).collect();
+        for call in calls {
+            by_channel[usize::from(call.channel.0) - 1].push(call);
+        }
+        for (adapter, calls) in adapters.iter().zip(by_channel) {
+            adapter.perform(now, calls, &reports);
+        }
+    });
+    let reports = std::mem::take(&mut *heard.0.lock().expect("one thread"));
+    time(&mut bench.spent.paid, || bench.orders.on_reports(reports, &mut bench.wires));
+    bench.commit();
+    let created = std::mem::take(&mut *answers.0.lock().expect("one thread"));
+    let releases = created.into_iter().map(|answer| {
+        let Ok(Reply::Order(told)) = answer.result else { panic!("refused: {answer:?}") };
+        let command = OrderCommand::Release { sub_order: None, amount: None };
+        let command = Command::Order { platform: Some(PLATFORM), order: OrderRef::Id(told.id), command };
+        Request { ticket: answer.ticket, command }
+    });
+    let releases = releases.collect();
+    time(&mut bench.spent.release, || bench.orders.on_requests(releases, &sink, &mut bench.wires));
+    bench.commit();
+    for finished in std::mem::take(&mut bench.wires.finished) {
+        time(&mut bench.spent.archived, || bench.orders.on_archived(&finished.orders));
+    }
+    for lines in std::mem::take(&mut bench.wires.lines) {
+        bench.balances.on_statements_archived(lines.no);
+    }
+}
+
+fn terms(n: u64, now: TimestampMs, merchants: &[AccountId], agents: &[AccountId]) -> OrderTerms {
+    let amount = Amount::from_minor(1_000 + n % 400_000);
+    let commission = AccountId::internal(AccountType::CommissionIncome, PLATFORM.0, Currency::Cny, 0);
+    OrderTerms {
+        platform: PLATFORM,
+        order_no: smol_str::format_smolstr!("P{n}"),
+        payer: smol_str::format_smolstr!("B{}", n % 100_000),
+        payer_account: None,
+        amount,
+        currency: Currency::Cny,
+        kind: if n % 2 == 0 { PayKind::Gateway } else { PayKind::QuickPay },
+        bank: Bank::from_code("ICBC"),
+        card_type: Some(CardType::Debit),
+        agreement_no: "AGREE1".into(),
+        description: "tea".into(),
+        expires_at: now + DurationMs::from_days(1),
+        escrow: true,
+        coupon: Some(CouponUse { campaign: CampaignId(1), subsidy: Amount::from_minor(100) }),
+        sub_orders: [SubOrder { merchant: merchants[n as usize % merchants.len()], amount }].into(),
+        splits: [
+            SplitRule { receiver: commission, share: Share::Bps(500) },
+            SplitRule { receiver: agents[n as usize % agents.len()], share: Share::Bps(200) },
+        ]
+        .into(),
+        callback: "".into(),
+        metadata: vec![],
+    }
+}
