@@ -99,6 +99,49 @@ pub fn cpu_seconds() -> f64 {
     name_and_ticks(&read("/proc/self/stat")).map_or(0.0, |(_, ticks)| ticks as f64 / TICKS_PER_SECOND)
 }
 
+/// How all processors of the machine spent their time, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct MachineTime {
+    /// Working, for whomever.
+    pub busy: f64,
+    /// With nothing to do.
+    pub idle: f64,
+    /// With nothing to do but wait for the disk.
+    pub disk: f64,
+    /// Taken away by the machine's host.
+    pub stolen: f64,
+}
+
+impl MachineTime {
+    /// Since the machine started.
+    #[must_use]
+    pub fn now() -> Self {
+        Self::read(&read("/proc/stat"))
+    }
+
+    fn read(stat: &str) -> Self {
+        let line = stat.lines().find_map(|line| line.strip_prefix("cpu ")).unwrap_or_default();
+        let times: Vec<f64> = line
+            .split_whitespace()
+            .filter_map(|ticks| Some(ticks.parse::<f64>().ok()? / TICKS_PER_SECOND))
+            .collect();
+        // user, nice, system, idle, iowait, irq, softirq, steal
+        let at = |place: usize| times.get(place).copied().unwrap_or(0.0);
+        Self { busy: at(0) + at(1) + at(2) + at(5) + at(6), idle: at(3), disk: at(4), stolen: at(7) }
+    }
+
+    /// What has passed since `earlier`.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            busy: self.busy - earlier.busy,
+            idle: self.idle - earlier.idle,
+            disk: self.disk - earlier.disk,
+            stolen: self.stolen - earlier.stolen,
+        }
+    }
+}
+
 /// Linux reports CPU times to programs in hundredths of a second on every architecture that we run on.
 pub const TICKS_PER_SECOND: f64 = 100.0;
 
@@ -131,6 +174,8 @@ mod tests {
         let stat = "77 (a) (b c) S 1 77 77 0 -1 4194304 1 2 3 4 1500 250 0 0 20 0 1 0";
         assert_eq!(name_and_ticks(stat), Some(("a) (b c".to_owned(), 1_750)));
         assert_eq!(name_and_ticks(""), None);
+        let all = MachineTime::read("cpu  100 20 300 4000 50 6 7 80 0 0\ncpu0 1 2 3");
+        assert_eq!(all, MachineTime { busy: 4.33, idle: 40.0, disk: 0.5, stolen: 0.8 });
         assert!(rss_bytes() > 0 && cpu_seconds() >= 0.0 && Machine::this().cores > 0);
     }
 }

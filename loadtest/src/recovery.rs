@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use suanpan_model::command::OrderRef;
-use suanpan_model::{OrderId, OrderStatus};
+use suanpan_model::{AccountId, AccountType, Amount, OrderId, OrderStatus};
+use suanpan_runtime::api::TopUp;
 use suanpan_runtime::{Command, Engine, EngineOptions, Reply};
 
 use crate::cli::{RecoveryArgs, VictimArgs};
@@ -18,7 +19,7 @@ use crate::report::{self, Origin};
 use crate::run::{fresh_dir, options, runtime};
 use crate::verify::{Verdict, books};
 use crate::workload::Workload;
-use crate::world::PLATFORM;
+use crate::world::{CURRENCY, PLATFORM};
 use crate::{machine, setup, world};
 
 /// Orders that the victim keeps under way.
@@ -112,14 +113,16 @@ pub fn run(args: &RecoveryArgs) -> Result<bool> {
     let begin = Instant::now();
     let engine = Engine::start(without_checkpoint(&victim, &dir), world)?;
     let start_seconds = begin.elapsed().as_secs_f64();
-    let (rss_bytes, recovered) = (machine::rss_bytes(), engine.stats().durable_lsn);
+    let rss_bytes = machine::rss_bytes();
+    let begin = Instant::now();
+    let mut verdict = Verdict::default();
+    let recovered = tokio.block_on(length(&engine, &mut verdict));
     println!(
-        "started in {start_seconds:.2} s: {:.0} records/s, {} MiB resident",
+        "started in {start_seconds:.2} s: {recovered} records, {:.0} records/s, {} MiB resident",
         recovered as f64 / start_seconds,
         rss_bytes >> 20
     );
-    let begin = Instant::now();
-    let verdict = tokio.block_on(check(&engine, &life, recovered));
+    tokio.block_on(check(&engine, &life, recovered, &mut verdict));
     let settle_seconds = begin.elapsed().as_secs_f64();
     for difference in &verdict.differences {
         println!("DIFFERENCE {difference}");
@@ -179,8 +182,22 @@ fn watch(child: &mut Child, records: u64) -> Result<Life> {
     bail!("the process that was to be killed ended by itself after {} records", life.records)
 }
 
-async fn check(engine: &Engine, life: &Life, recovered: u64) -> Verdict {
-    let mut verdict = Verdict::default();
+/// How long the log is: one more record is written, and tells its position.
+async fn length(engine: &Engine, verdict: &mut Verdict) -> u64 {
+    let top_up = TopUp {
+        platform: PLATFORM,
+        account: AccountId::internal(AccountType::CouponFund, PLATFORM.0, CURRENCY, 0),
+        amount: Amount::from_minor(1_600),
+        currency: CURRENCY,
+        reference: "after-recovery".into(),
+    };
+    if let Err(reject) = engine.top_up(top_up).await {
+        verdict.differ(|| format!("the first top-up after the recovery: {reject}"));
+    }
+    engine.stats().durable_lsn
+}
+
+async fn check(engine: &Engine, life: &Life, recovered: u64, verdict: &mut Verdict) {
     if recovered < life.records {
         verdict.differ(|| format!("{} records were durable, {recovered} are left", life.records));
     }
@@ -207,7 +224,7 @@ async fn check(engine: &Engine, life: &Life, recovered: u64) -> Verdict {
             verdict.compared += now.compared;
             verdict.differences.extend(now.differences);
             verdict.differences.extend(trial.breaks);
-            return verdict;
+            return;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }

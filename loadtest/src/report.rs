@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::latency::Percentiles;
-use crate::machine::{self, Machine};
+use crate::machine::{self, Machine, MachineTime};
 
 /// Where a figure comes from.
 #[derive(Clone, Debug, Serialize)]
@@ -92,7 +92,9 @@ pub struct RunReport {
     pub rss_bytes: u64,
     /// CPU time over warm-up, window and drain.
     pub cpu_seconds: f64,
-    /// The same by thread name.
+    /// How the whole machine spent that time; what is busy beyond `cpu_seconds` was somebody else.
+    pub machine_seconds: MachineTime,
+    /// CPU time of this process by thread.
     pub cpu_seconds_by_thread: BTreeMap<String, f64>,
     /// Bytes of log per order.
     pub log_bytes_per_order: f64,
@@ -117,7 +119,7 @@ impl RunReport {
             "{} seed {} on {} × {}",
             self.workload, self.seed, self.origin.machine.cores, self.origin.machine.cpu
         );
-        let row = |name: &str, value: String| println!("  {name:<26}{value:>16}");
+        let row = |name: &str, value: String| println!("  {name:<32}{value:>24}");
         row("orders/s", format!("{:.0}", self.orders_per_second));
         row("orders", format!("{} in {:.1} s", self.orders, self.seconds));
         row("acknowledged / finished", format!("{} / {}", self.acknowledged, self.verified));
@@ -133,11 +135,15 @@ impl RunReport {
         row("requests per batch", format!("{:.0}", self.requests_per_batch));
         row("archive lag", format!("{} orders", self.archive_lag));
         row("drain", format!("{:.2} s", self.drain_seconds));
-        row("CPU", format!("{:.1} s", self.cpu_seconds));
+        let MachineTime { busy, idle, disk, stolen } = self.machine_seconds;
         let acknowledged = self.acknowledged.max(1) as f64;
+        let each = self.cpu_seconds * 1e6 / acknowledged;
+        row("CPU", format!("{:.1} s, {each:.2} µs/order", self.cpu_seconds));
+        let others = (busy - self.cpu_seconds).max(0.0);
+        row("others / idle / disk / stolen", format!("{others:.1} / {idle:.1} / {disk:.1} / {stolen:.1} s"));
         for (thread, seconds) in &self.cpu_seconds_by_thread {
             let share = format!("{seconds:.2} s, {:.2} µs/order", seconds * 1e6 / acknowledged);
-            println!("    {thread:<22}{share:>22}");
+            println!("    {thread:<30}{share:>24}");
         }
         println!(
             "  latency in µs {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",

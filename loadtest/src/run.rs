@@ -10,6 +10,7 @@ use suanpan_runtime::{Engine, EngineOptions, EngineStats};
 
 use crate::cli::{EngineArgs, RunArgs};
 use crate::driver::{Outcome, Pacing, Plan, Tick, drive};
+use crate::machine::MachineTime;
 use crate::report::{LatencyReport, Origin, RunReport};
 use crate::verify::{Verdict, verify};
 use crate::workload::Workload;
@@ -92,6 +93,7 @@ pub fn run_in(args: &RunArgs, dir: &Path) -> Result<(RunReport, Verdict)> {
         stats: engine.stats(),
         cpu: machine::cpu_seconds(),
         threads: machine::cpu_ticks_by_thread(),
+        machine: MachineTime::now(),
     };
     let pacing = match args.rate {
         Some(per_second) => Pacing::Open { per_second },
@@ -130,6 +132,7 @@ struct Before {
     stats: EngineStats,
     cpu: f64,
     threads: BTreeMap<String, u64>,
+    machine: MachineTime,
 }
 
 /// One line of progress.
@@ -184,6 +187,7 @@ fn assemble(args: &RunArgs, dir: &Path, engine: &Engine, outcome: &Outcome, befo
         orders_by_second: tally.by_second.clone(),
         rss_bytes: machine::rss_bytes(),
         cpu_seconds: machine::cpu_seconds() - before.cpu,
+        machine_seconds: MachineTime::now().since(before.machine),
         cpu_seconds_by_thread: threads.filter(|(_, seconds)| *seconds > 0.0).collect(),
         log_bytes_per_order: per(after.log_bytes - before.stats.log_bytes, tally.acknowledged),
         records_per_order: per(records, tally.acknowledged),
