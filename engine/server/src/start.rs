@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use suanpan_channels::{Adapter, BUILTIN_CHANNELS, SimulatorFault, simulators_with_books};
-use suanpan_core::routing::{AmountBand, Designation, Router, RoutingRules, RuleFaults, Strategy};
+use suanpan_core::routing::{
+    AmountBand, Designation, Router, RoutingRules, RuleFaults, RuleFinding, RuleWarning, Strategy,
+};
 use suanpan_model::{AccountId, AccountType, Amount, Capability, ChannelId, Currency, PlatformId, Reject};
 use suanpan_runtime::api::{OpenAccount, TopUp};
 use suanpan_runtime::{Engine, EngineFault, EngineOptions, World};
@@ -74,7 +76,15 @@ pub fn world(config: &Config) -> Result<World, StartFault> {
     let adapters = simulators_with_books(&descriptors, config.channels.simulator_seed, &books)?;
     let router = router(config, &adapters)?;
     for warning in router.warnings() {
-        tracing::warn!(%warning, "routing rules");
+        match warning {
+            // Meant more often than not: above the bands, or below them, the next strategy decides.
+            RuleWarning::Rules { finding: RuleFinding::BandGap { .. }, .. } => {
+                tracing::debug!(%warning, "routing rules");
+            }
+            RuleWarning::Rules { .. } | RuleWarning::NoTariff(_) | RuleWarning::TariffEnds { .. } => {
+                tracing::warn!(%warning, "routing rules");
+            }
+        }
     }
     Ok(World {
         router,

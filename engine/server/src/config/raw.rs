@@ -90,7 +90,10 @@ pub(super) struct RawLog {
 
 impl Default for RawLog {
     fn default() -> Self {
-        Self { level: "info".to_owned(), format: "text".to_owned() }
+        Self {
+            level: "info,actix_server=warn,fjall=warn,lsm_tree=warn".to_owned(),
+            format: "text".to_owned(),
+        }
     }
 }
 
