@@ -52,6 +52,26 @@ pub enum EntryCode {
 }
 
 impl EntryCode {
+    /// Every code.
+    pub const ALL: [Self; 10] = [
+        Self::Payment,
+        Self::BalancePayment,
+        Self::ChannelFee,
+        Self::CouponSubsidy,
+        Self::Release,
+        Self::Refund,
+        Self::LatePayment,
+        Self::LateRefund,
+        Self::TopUp,
+        Self::Transfer,
+    ];
+
+    /// The code with this number, as it stands in stored statements.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| *known as u8 == code)
+    }
+
     /// Name in the API.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -238,8 +238,7 @@ impl BalanceShard {
     }
 
     fn carry_out(&mut self, lsn: Lsn, at: TimestampMs, instruction: &Instruction) {
-        let opening = self.ledger.account(instruction.account()).map_or(0, |account| account.posted);
-        self.ledger.carry_out(lsn, instruction);
+        let opening = self.ledger.carry_out(lsn, instruction);
         self.statements.add(lsn, at, instruction, opening);
     }
 

@@ -2,6 +2,7 @@
 //!
 //! A log group's payload is a run of records, each complete in itself, so that a group needs no index.
 
+use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use suanpan_model::{Lsn, Record};
@@ -20,12 +21,33 @@ pub enum CodecFault {
     Postcard(#[from] postcard::Error),
 }
 
+/// Encodes into a vector, slice by slice (postcard's own appender goes byte by byte).
+struct Append(Vec<u8>);
+
+impl Flavor for Append {
+    type Output = Vec<u8>;
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<Vec<u8>> {
+        Ok(self.0)
+    }
+}
+
 /// Appends a record to a group's payload.
 ///
 /// # Panics
 /// Never: encoding into memory has no way to fail for these types.
 pub fn encode_record(record: &Record, payload: &mut Vec<u8>) {
-    let appended = postcard::to_extend(record, std::mem::take(payload));
+    let appended = postcard::serialize_with_flavor(record, Append(std::mem::take(payload)));
     *payload = appended.expect("a record can always be encoded");
 }
 
@@ -50,7 +72,7 @@ pub fn decode_records(mut payload: &[u8], mut visit: impl FnMut(Record)) -> Resu
 pub fn encode_row<T: Serialize>(row: &T) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(512);
     bytes.push(ROW_VERSION);
-    postcard::to_extend(row, bytes).expect("a row can always be encoded")
+    postcard::serialize_with_flavor(row, Append(bytes)).expect("a row can always be encoded")
 }
 
 /// Reads a row of the store.
@@ -88,4 +110,66 @@ pub fn decode_marked_row<T: DeserializeOwned>(bytes: &[u8]) -> Result<(Lsn, T), 
     let cut = CodecFault::Postcard(postcard::Error::DeserializeUnexpectedEnd);
     let (mark, row) = bytes.split_first_chunk::<8>().ok_or(cut)?;
     Ok((Lsn(u64::from_le_bytes(*mark)), decode_row(row)?))
+}
+
+/// Appends a number, seven bits a byte, the lowest first.
+pub fn put_varint(bytes: &mut Vec<u8>, mut number: u128) {
+    while number >= 0x80 {
+        bytes.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push((number & 0x7f) as u8);
+}
+
+/// Takes a number that [`put_varint`] wrote off the front.
+///
+/// # Errors
+/// When the bytes end too early or the number is too long.
+pub fn take_varint(bytes: &mut &[u8]) -> Result<u128, CodecFault> {
+    let mut number = 0_u128;
+    for (place, byte) in bytes.iter().enumerate().take(19) {
+        number |= u128::from(byte & 0x7f).checked_shl(7 * place as u32).unwrap_or(0);
+        if byte & 0x80 == 0 {
+            *bytes = &bytes[place + 1..];
+            return Ok(number);
+        }
+    }
+    Err(CodecFault::Postcard(postcard::Error::DeserializeUnexpectedEnd))
+}
+
+/// A signed number as an unsigned one that is small when the number is near zero.
+#[must_use]
+pub const fn zigzag(number: i128) -> u128 {
+    ((number << 1) ^ (number >> 127)).cast_unsigned()
+}
+
+/// The number that [`zigzag`] made unsigned.
+#[must_use]
+pub const fn unzigzag(number: u128) -> i128 {
+    (number >> 1).cast_signed() ^ -((number & 1).cast_signed())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn numbers_read_back(number: i128, small in 0_u64..300) {
+            let mut bytes = Vec::new();
+            put_varint(&mut bytes, zigzag(number));
+            put_varint(&mut bytes, u128::from(small));
+            let mut rest = bytes.as_slice();
+            prop_assert_eq!(take_varint(&mut rest).map(unzigzag).ok(), Some(number));
+            prop_assert_eq!(take_varint(&mut rest).ok(), Some(u128::from(small)));
+            prop_assert!(rest.is_empty());
+            for cut in 0..bytes.len() - 1 {
+                let mut rest = &bytes[..cut];
+                let first = take_varint(&mut rest);
+                prop_assert!(first.is_err() || take_varint(&mut rest).is_err());
+            }
+        }
+    }
 }

@@ -14,7 +14,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use suanpan_core::order::{self, Context, Decision, Events};
 use suanpan_model::{
     ChannelReport, ChannelRequest, Lsn, Order, OrderCommand, OrderEvent, OrderId, OrderStatus,
-    PlatformPolicy, Record, Reject, RejectCode, TimestampMs,
+    Record, Reject, RejectCode, TimestampMs,
 };
 
 use crate::api::OrderSummary;
@@ -47,7 +47,7 @@ pub trait Outside {
 /// An order in memory.
 #[derive(Debug)]
 pub(crate) struct Live {
-    order: Order,
+    order: Arc<Order>,
     /// The earliest timer that is set for it.
     scheduled: TimestampMs,
     /// Whether it changed since the last checkpoint.
@@ -60,7 +60,7 @@ pub(crate) struct Live {
 pub struct OrderShard {
     index: usize,
     shared: Arc<Shared>,
-    live: FxHashMap<OrderId, Box<Live>>,
+    live: FxHashMap<OrderId, Live>,
     /// Orders that ended and wait for the archive.
     finished: FxHashMap<OrderId, Arc<Order>>,
     by_key: FxHashMap<u128, OrderId>,
@@ -107,13 +107,13 @@ impl OrderShard {
     }
 
     /// Puts an order in memory, at recovery or when news of an archived one arrives.
-    pub fn insert(&mut self, order: Order, has_row: bool, dirty: bool) {
+    pub fn insert(&mut self, order: Arc<Order>, has_row: bool, dirty: bool) {
         self.last_id = self.last_id.max(order.id);
         self.by_key.insert(order.terms.key(), order.id);
         self.shared.gate.orders_came(1);
         let scheduled = order.next_due();
         self.timers.set(scheduled, order.id);
-        self.live.insert(order.id, Box::new(Live { order, scheduled, dirty, has_row }));
+        self.live.insert(order.id, Live { order, scheduled, dirty, has_row });
     }
 
     /// Remembers to delete a checkpoint row, because the archive has the order.
@@ -151,60 +151,55 @@ impl OrderShard {
 
     /// Decides a command and folds in what happens.
     fn act(&mut self, id: OrderId, command: &OrderCommand, now: TimestampMs) -> Result<OrderSummary, Reject> {
-        if !self.live.contains_key(&id) {
-            self.revive(id)?;
+        if self.live.contains_key(&id) {
+            return self.act_on_live(id, command, now);
         }
+        self.revive(id)?;
+        let told = self.act_on_live(id, command, now);
+        if self.live.get(&id).is_some_and(|live| live.order.is_finished()) {
+            // It goes back to where it came from.
+            self.outbox.finished.push(id);
+        }
+        told
+    }
+
+    fn act_on_live(
+        &mut self,
+        id: OrderId,
+        command: &OrderCommand,
+        now: TimestampMs,
+    ) -> Result<OrderSummary, Reject> {
         let live = self.live.get_mut(&id).ok_or_else(unknown_order)?;
-        let policy = policy_of(&self.shared, live.order.terms.platform)?;
+        let policies = self.shared.registry.policies();
+        let policy = policies.get(&live.order.terms.platform).ok_or_else(unknown_platform)?;
         let router = self.shared.router.load();
-        let context = Context { now, policy: &policy, router: &router, standing: &self.shared.meters };
+        let context = Context { now, policy, router: &router, standing: &self.shared.meters };
         let events = match order::decide(&live.order, command, &context)? {
             Decision::Repeat => return Ok(summary(&live.order, true)),
             Decision::Moved(events) => events,
         };
+        let order = Arc::make_mut(&mut live.order);
         for event in &events {
-            order::apply(&mut live.order, now, event);
+            order::apply(order, now, event);
         }
         let sms_code =
             if let OrderCommand::ConfirmSms { sms_code } = command { Some(sms_code) } else { None };
         for event in &events {
-            order::effects(&live.order, event, sms_code, &mut |call| self.outbox.calls.push(call));
+            order::effects(order, event, sms_code, &mut |call| self.outbox.calls.push(call));
         }
-        let told = summary(&live.order, false);
-        self.record(id, now, events);
+        let told = summary(order, false);
+        record(live, now, events, &self.shared, &mut self.timers, &mut self.outbox);
         Ok(told)
     }
 
-    /// Takes the events of one decision into the open batch; the order has them folded in already.
-    fn record(&mut self, id: OrderId, now: TimestampMs, events: Events) {
-        let live = self.live.get_mut(&id).expect("a recorded order is live");
-        live.dirty = true;
-        for event in &events {
-            meter(&self.shared, &live.order, event, now);
-        }
-        let due = live.order.next_due();
-        if due < live.scheduled {
-            live.scheduled = due;
-            self.timers.set(due, id);
-        }
-        if live.order.is_finished() {
-            self.outbox.finished.push(id);
-            count(&self.shared.counters.finished, 1);
-        }
-        if self.shared.feed.has_subscribers() {
-            self.outbox.tell(&live.order, now, &events);
-        }
-        let record = Record::Order { order: id, at: now, events };
-        self.outbox.write(&record);
-    }
-
-    /// Brings an archived order back, because there is news of it.
+    /// Brings an archived order back, because there is news of it. A row of it may be in the checkpoint, older than
+    /// what is known here, so it counts as changed.
     fn revive(&mut self, id: OrderId) -> Result<(), Reject> {
         let order = match self.finished.remove(&id) {
-            Some(order) => Arc::unwrap_or_clone(order),
-            None => self.archived_order(id)?.ok_or_else(unknown_order)?,
+            Some(order) => order,
+            None => Arc::new(self.archived_order(id)?.ok_or_else(unknown_order)?),
         };
-        self.insert(order, false, false);
+        self.insert(order, false, true);
         Ok(())
     }
 
@@ -217,6 +212,35 @@ impl OrderShard {
         let order = row.map(|bytes| decode_marked_row(&bytes).map(|(_, order)| order)).transpose();
         order.map_err(|fault| unavailable(fault.to_string()))
     }
+}
+
+/// Takes the events of one decision into the open batch; the order has them folded in already.
+fn record(
+    live: &mut Live,
+    now: TimestampMs,
+    events: Events,
+    shared: &Shared,
+    timers: &mut Timers,
+    outbox: &mut Outbox,
+) {
+    let order = &live.order;
+    live.dirty = true;
+    for event in &events {
+        meter(shared, order, event, now);
+    }
+    let due = order.next_due();
+    if due < live.scheduled {
+        live.scheduled = due;
+        timers.set(due, order.id);
+    }
+    if order.is_finished() {
+        outbox.finished.push(order.id);
+        count(&shared.counters.finished, 1);
+    }
+    if shared.feed.has_subscribers() {
+        outbox.tell(order, now, &events);
+    }
+    outbox.write(&Record::Order { order: order.id, at: now, events });
 }
 
 /// Counts what a payment takes from, or gives back to, a channel's daily quota.
@@ -260,12 +284,8 @@ fn meter(shared: &Shared, order: &Order, event: &OrderEvent, now: TimestampMs) {
     }
 }
 
-fn policy_of(shared: &Shared, platform: suanpan_model::PlatformId) -> Result<Arc<PlatformPolicy>, Reject> {
-    let expected = "a platform of the configuration";
-    shared
-        .registry
-        .policy(platform)
-        .ok_or_else(|| Reject::new(RejectCode::UnknownPlatform, "platform", expected))
+fn unknown_platform() -> Reject {
+    Reject::new(RejectCode::UnknownPlatform, "platform", "a platform of the configuration")
 }
 
 fn unknown_order() -> Reject {

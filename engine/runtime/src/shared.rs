@@ -51,6 +51,12 @@ impl Registry {
         self.policies.load().get(&platform).cloned()
     }
 
+    /// Settings of all platforms, without counting references: for the hot path.
+    #[must_use]
+    pub fn policies(&self) -> arc_swap::Guard<Arc<FxHashMap<PlatformId, Arc<PlatformPolicy>>>> {
+        self.policies.load()
+    }
+
     /// The account that a platform knows under a name.
     #[must_use]
     pub fn account_by_name(&self, name: &AccountName) -> Option<AccountId> {

@@ -216,7 +216,7 @@ fn shards(
         .map(|(index, filter)| OrderShard::new(index, count, Arc::clone(shared), filter, last_id))
         .collect();
     for (id, known) in recovered.orders {
-        orders[id.shard(count)].insert(known.order, known.has_row, known.dirty);
+        orders[id.shard(count)].insert(Arc::new(known.order), known.has_row, known.dirty);
     }
     for id in recovered.rows_to_delete {
         orders[id.shard(count)].delete_row(id);

@@ -7,38 +7,21 @@
 use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
-use serde::{Deserialize, Serialize};
 use suanpan_core::ledger::Instruction;
-use suanpan_model::{AccountId, Amount, CauseId, EntryCode, Lsn, Side, TimestampMs};
+use suanpan_model::{AccountId, Amount, CauseId, EntryCode, Lsn, Posting, Side, TimestampMs};
 
 use crate::api::StatementLine;
-use crate::codec::CodecFault;
+use crate::codec::{CodecFault, put_varint, take_varint, unzigzag, zigzag};
 
 /// A chunk is handed over when it has grown to this many bytes.
 const CHUNK_BYTES: usize = 16 << 10;
-
-#[derive(Serialize, Deserialize)]
-struct Header {
-    opening: i128,
-    lsn: u64,
-    at_ms: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Line {
-    lsn_step: u64,
-    at_step_ms: i64,
-    cause: u64,
-    code: EntryCode,
-    side: Side,
-    amount: Amount,
-}
 
 #[derive(Debug)]
 struct Chunk {
     first_lsn: Lsn,
     last_lsn: Lsn,
     last_at_ms: u64,
+    last_cause: u64,
     bytes: Vec<u8>,
 }
 
@@ -77,15 +60,7 @@ impl Statements {
             let full = std::mem::replace(chunk, Chunk::new(lsn, at, opening));
             self.full.push((posting.account, full));
         }
-        let line = Line {
-            lsn_step: lsn.0 - chunk.last_lsn.0,
-            at_step_ms: at.0.cast_signed().wrapping_sub(chunk.last_at_ms.cast_signed()),
-            cause: cause.0,
-            code: *code,
-            side: posting.side,
-            amount: posting.amount,
-        };
-        chunk.push(lsn, at, &line);
+        chunk.push(lsn, at, *cause, *code, posting);
     }
 
     /// How many lines wait to be handed over.
@@ -136,18 +111,43 @@ impl Statements {
 }
 
 impl Chunk {
+    /// A chunk without lines: opening balance, then the position and time that the first line counts from.
     fn new(lsn: Lsn, at: TimestampMs, opening: i128) -> Self {
-        let header = Header { opening, lsn: lsn.0, at_ms: at.0 };
-        let bytes = postcard::to_extend(&header, Vec::with_capacity(128)).unwrap_or_default();
-        Self { first_lsn: lsn, last_lsn: lsn, last_at_ms: at.0, bytes }
+        let mut bytes = Vec::with_capacity(256);
+        put_varint(&mut bytes, zigzag(opening));
+        put_varint(&mut bytes, u128::from(lsn.0));
+        put_varint(&mut bytes, u128::from(at.0));
+        Self { first_lsn: lsn, last_lsn: lsn, last_at_ms: at.0, last_cause: 0, bytes }
     }
 
-    fn push(&mut self, lsn: Lsn, at: TimestampMs, line: &Line) {
-        let bytes = std::mem::take(&mut self.bytes);
-        self.bytes = postcard::to_extend(line, bytes).unwrap_or_default();
+    /// A line: steps of position, time and cause, then code and side in one byte, then the amount.
+    fn push(&mut self, lsn: Lsn, at: TimestampMs, cause: CauseId, code: EntryCode, posting: &Posting) {
+        put_varint(&mut self.bytes, u128::from(lsn.0 - self.last_lsn.0));
+        put_varint(&mut self.bytes, zigzag(step(self.last_at_ms, at.0)));
+        put_varint(&mut self.bytes, zigzag(step(self.last_cause, cause.0)));
+        self.bytes.push((code as u8) << 1 | u8::from(posting.side == Side::Credit));
+        put_varint(&mut self.bytes, u128::from(posting.amount.minor()));
         self.last_lsn = lsn;
         self.last_at_ms = at.0;
+        self.last_cause = cause.0;
     }
+}
+
+fn step(from: u64, to: u64) -> i128 {
+    i128::from(to) - i128::from(from)
+}
+
+/// The number that is `step` after `from`.
+fn after(from: u64, step: u128) -> Result<u64, CodecFault> {
+    u64::try_from(i128::from(from) + unzigzag(step)).map_err(|_| damaged())
+}
+
+fn narrow(number: u128) -> Result<u64, CodecFault> {
+    u64::try_from(number).map_err(|_| damaged())
+}
+
+fn damaged() -> CodecFault {
+    CodecFault::Postcard(postcard::Error::DeserializeBadVarint)
 }
 
 /// Reads the chunks of one account, oldest first, and tells each line once.
@@ -161,29 +161,28 @@ pub fn read_chunks<'a>(
 ) -> Result<(), CodecFault> {
     let mut told = Lsn(0);
     for bytes in chunks {
-        let (header, mut rest): (Header, &[u8]) = postcard::take_from_bytes(bytes)?;
-        let (mut lsn, mut at_ms, mut balance) = (header.lsn, header.at_ms, header.opening);
+        let mut rest = bytes;
+        let mut balance = unzigzag(take_varint(&mut rest)?);
+        let mut lsn = narrow(take_varint(&mut rest)?)?;
+        let mut at_ms = narrow(take_varint(&mut rest)?)?;
+        let mut cause = 0;
         let told_before = told;
         while !rest.is_empty() {
-            let (line, after): (Line, &[u8]) = postcard::take_from_bytes(rest)?;
-            rest = after;
-            lsn += line.lsn_step;
-            at_ms = at_ms.wrapping_add_signed(line.at_step_ms);
-            balance += account.kind().sign(line.side) * line.amount.signed();
+            lsn += narrow(take_varint(&mut rest)?)?;
+            at_ms = after(at_ms, take_varint(&mut rest)?)?;
+            cause = after(cause, take_varint(&mut rest)?)?;
+            let (kind, behind) = rest.split_first().ok_or_else(damaged)?;
+            rest = behind;
+            let code = EntryCode::from_code(kind >> 1).ok_or_else(damaged)?;
+            let side = if kind & 1 == 1 { Side::Credit } else { Side::Debit };
+            let amount = Amount::from_minor(narrow(take_varint(&mut rest)?)?);
+            balance += account.kind().sign(side) * amount.signed();
             if Lsn(lsn) <= told_before {
                 continue;
             }
             told = told.max(Lsn(lsn));
-            let line = StatementLine {
-                account,
-                lsn: Lsn(lsn),
-                at: TimestampMs(at_ms),
-                cause: CauseId(line.cause),
-                code: line.code,
-                side: line.side,
-                amount: line.amount,
-                balance,
-            };
+            let (at, cause) = (TimestampMs(at_ms), CauseId(cause));
+            let line = StatementLine { account, lsn: Lsn(lsn), at, cause, code, side, amount, balance };
             if wanted(line).is_break() {
                 return Ok(());
             }
@@ -196,7 +195,7 @@ pub fn read_chunks<'a>(
 mod tests {
     use std::ops::ControlFlow;
 
-    use suanpan_model::{AccountType, Currency, Posting};
+    use suanpan_model::{AccountType, Currency};
 
     use super::*;
 

@@ -248,40 +248,47 @@ impl Ledger {
         }
     }
 
-    /// Carries out an instruction of the log at position `lsn`.
+    /// Carries out an instruction of the log at position `lsn`; returns the account's posted balance before it.
     ///
     /// # Panics
     /// When a posting would take an account below what it allows, uses more than is held, or is in another
     /// currency: the decision that allowed it was wrong, and the shard must stop before it does harm.
-    pub fn carry_out(&mut self, lsn: Lsn, instruction: &Instruction) {
+    pub fn carry_out(&mut self, lsn: Lsn, instruction: &Instruction) -> i128 {
         match instruction {
             Instruction::Post { posting, cause, currency, .. } => {
                 if posting.hold_no != 0 {
                     let hold = HoldId { cause: *cause, no: posting.hold_no };
                     assert!(self.use_hold(lsn, hold, posting.amount), "a posting uses a hold that exists");
                 }
-                self.post(lsn, *posting, *currency);
-                if posting.side == Side::Debit && posting.account.kind().is_limited() {
-                    let available = self.entry(posting.account).available();
+                let account = self.post(lsn, *posting, *currency);
+                let (after, available) = (account.posted, account.available());
+                let kind = posting.account.kind();
+                if posting.side == Side::Debit && kind.is_limited() {
                     assert!(
                         available >= 0,
                         "a debit never goes below what the account allows: {}",
                         posting.account
                     );
                 }
+                after - kind.sign(posting.side) * posting.amount.signed()
             }
-            Instruction::Void { hold, .. } => self.void(*hold),
+            Instruction::Void { hold, account } => {
+                self.void(*hold);
+                self.account(*account).map_or(0, |account| account.posted)
+            }
         }
     }
 
-    fn post(&mut self, lsn: Lsn, posting: Posting, currency: Currency) {
+    fn post(&mut self, lsn: Lsn, posting: Posting, currency: Currency) -> &Account {
         let change = posting.account.kind().sign(posting.side) * posting.amount.signed();
+        if let Some(parent) = self.entry(posting.account).parent {
+            self.roll_up(Some(parent), change);
+        }
         let account = self.entry(posting.account);
         assert_eq!(account.currency, currency, "a posting is in the currency of its account");
         account.posted += change;
         account.applied = lsn;
-        let parent = account.parent;
-        self.roll_up(parent, change);
+        account
     }
 
     fn roll_up(&mut self, mut parent: Option<AccountId>, change: i128) {

@@ -8,7 +8,7 @@ use suanpan_model::command::OrderRef;
 use suanpan_model::order::OrderHold;
 use suanpan_model::{Order, OrderId, OrderTerms, PlatformId, Reject, RejectCode, Ticket, TimestampMs};
 
-use super::{Live, OrderShard, Outside, policy_of, summary, unknown_order};
+use super::{Live, OrderShard, Outside, record, summary, unknown_order, unknown_platform};
 use crate::api::{Answer, AnswerSink, Command, OrderSummary, Reply, Request};
 use crate::messages::{HoldAnswer, HoldAsk};
 use crate::shared::busy;
@@ -77,8 +77,9 @@ impl OrderShard {
         if !self.shared.gate.has_room_for_orders() {
             return Err(busy());
         }
-        let policy = policy_of(&self.shared, terms.platform)?;
-        order::check(&terms, now, &policy, &self.shared.router.load(), &self.shared.registry)?;
+        let policies = self.shared.registry.policies();
+        let policy = policies.get(&terms.platform).ok_or_else(unknown_platform)?;
+        order::check(&terms, now, policy, &self.shared.router.load(), &self.shared.registry)?;
         let id = OrderId::following(self.last_id, now, (key & 0xff) as u8);
         self.last_id = id;
         let holds = order::holds_needed(id, &terms);
@@ -110,9 +111,10 @@ impl OrderShard {
         holds: SmallVec<[OrderHold; 1]>,
         now: TimestampMs,
     ) -> Result<OrderSummary, Reject> {
-        let policy = policy_of(&self.shared, terms.platform)?;
+        let policies = self.shared.registry.policies();
+        let policy = policies.get(&terms.platform).ok_or_else(unknown_platform)?;
         let router = self.shared.router.load();
-        let context = Context { now, policy: &policy, router: &router, standing: &self.shared.meters };
+        let context = Context { now, policy, router: &router, standing: &self.shared.meters };
         let (order, events) = order::create(id, terms, holds, &context)?;
         for event in &events {
             order::effects(&order, event, None, &mut |call| self.outbox.calls.push(call));
@@ -120,9 +122,10 @@ impl OrderShard {
         let told = summary(&order, false);
         self.by_key.insert(order.terms.key(), id);
         self.shared.gate.orders_came(1);
-        let scheduled = TimestampMs::NEVER;
-        self.live.insert(id, Box::new(Live { order, scheduled, dirty: true, has_row: false }));
-        self.record(id, now, events);
+        let order = Arc::new(order);
+        let mut live = Live { order, scheduled: TimestampMs::NEVER, dirty: true, has_row: false };
+        record(&mut live, now, events, &self.shared, &mut self.timers, &mut self.outbox);
+        self.live.insert(id, live);
         Ok(told)
     }
 
@@ -176,8 +179,8 @@ impl OrderShard {
     }
 
     fn in_memory(&self, id: OrderId) -> Option<Arc<Order>> {
-        let live = self.live.get(&id).map(|live| Arc::new(live.order.clone()));
-        live.or_else(|| self.finished.get(&id).cloned())
+        let live = self.live.get(&id).map(|live| &live.order);
+        live.or_else(|| self.finished.get(&id)).cloned()
     }
 
     fn archived_id(&self, key: u128) -> Result<Option<OrderId>, Reject> {

@@ -65,9 +65,8 @@ impl OrderShard {
             if live.has_row {
                 self.rows_to_delete.push(id);
             }
-            let order = Arc::new(live.order);
-            self.finished.insert(id, Arc::clone(&order));
-            orders.push(order);
+            self.finished.insert(id, Arc::clone(&live.order));
+            orders.push(live.order);
         }
         if !orders.is_empty() {
             self.shared.gate.orders_finished(orders.len());
@@ -133,7 +132,7 @@ impl OrderShard {
         for (id, live) in &mut self.live {
             if std::mem::take(&mut live.dirty) {
                 live.has_row = true;
-                rows.upsert(id.0.to_be_bytes(), marked_row(&live.order));
+                rows.upsert(id.0.to_be_bytes(), marked_row(&*live.order));
             }
         }
         for id in std::mem::take(&mut self.rows_to_delete) {
