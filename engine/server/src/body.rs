@@ -79,11 +79,12 @@ impl FromRequest for Body {
     }
 }
 
-/// Whether the body says that it is JSON, or says nothing. Forms that a browser sends on its own are refused.
+/// Whether the body says that it is JSON. One that says nothing is refused as well: until requests are authenticated,
+/// this is what keeps a page in the operator's browser from sending commands, because a browser asks the server before
+/// it sends this header to another origin, and the server does not agree.
 fn is_json(request: &HttpRequest) -> bool {
-    let Some(value) = request.headers().get(header::CONTENT_TYPE) else { return true };
-    let Ok(text) = value.to_str() else { return false };
-    let essence = text.split(';').next().unwrap_or_default().trim();
+    let value = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = value.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/json")
 }
 

@@ -20,7 +20,8 @@ async fn paths_methods_and_bodies_that_are_not_taken() {
     assert_eq!((answer.problem().0, answer.allow.as_deref()), (405, Some("GET")));
 
     let path = format!("{MALL}/orders");
-    let table: [(&str, Vec<u8>, u16, &str, &str); 10] = [
+    let table: [(&str, Vec<u8>, u16, &str, &str); 11] = [
+        ("", b"{}".to_vec(), 415, "unsupported_media_type", ""),
         ("text/plain", b"{}".to_vec(), 415, "unsupported_media_type", ""),
         ("application/x-www-form-urlencoded", b"a=b".to_vec(), 415, "unsupported_media_type", ""),
         (JSON, b"".to_vec(), 400, "malformed", ""),
@@ -98,8 +99,36 @@ async fn every_code_of_an_order_that_is_refused() {
 }
 
 #[actix_web::test]
+async fn more_than_the_engine_can_hold_is_busy_and_can_be_sent_again() {
+    let few = |config: &mut suanpan_server::Config| config.engine.in_flight_max = 6;
+    let shop = Shop::open_with(tempfile::TempDir::new().unwrap(), few).await;
+    let orders: Vec<Value> = (0..10).map(|place| waiting(&format!("Z{place}"))).collect();
+    let answer = shop.post(&format!("{MALL}/orders/batch"), &json!({ "orders": orders })).await.ok();
+    let results = answer["results"].as_array().unwrap();
+    assert_eq!(results.iter().filter(|result| result["status"] == 201).count(), 6, "{answer}");
+    let busy: Vec<&Value> = results.iter().filter(|result| result["status"] == 503).collect();
+    assert_eq!(busy.len(), 4, "{answer}");
+    assert_eq!(busy[0]["problem"]["code"], "busy");
+    for (order, result) in orders.iter().zip(results) {
+        let expected = if result["status"] == 201 { 200 } else { 201 };
+        assert_eq!(shop.post(&format!("{MALL}/orders"), order).await.status, expected);
+    }
+    shop.close().await;
+}
+
+#[actix_web::test]
 async fn an_order_belongs_to_its_platform() {
     let shop = Shop::open().await;
+    let foreign = |changes: Value| with(with(waiting("Y1"), json!({ "merchant": "N1" })), changes);
+    let two = json!([{ "receiver": "platform", "percent": "1" }, { "receiver": "platform", "percent": "1" }]);
+    for (changes, code) in [
+        (json!({ "merchant": "M1" }), "unknown_account"),
+        (json!({ "coupon": { "campaign": 1 } }), "unknown_campaign"),
+        (json!({ "splits": two }), "split_too_many"),
+    ] {
+        let body = foreign(changes);
+        assert_eq!(shop.post("/v1/platforms/9002/orders", &body).await.problem().1, code, "{body}");
+    }
     let order = shop.order(&waiting("Q1")).await;
     for path in [
         format!("{MALL}/orders/1"),

@@ -42,7 +42,7 @@ pub(super) async fn create(
     let parsed = read(&order, &caller, &state.engine)?;
     let submitted = submit(&state.engine, parsed).await?;
     let now = match query.wait_ms {
-        Some(wait_ms) => Some(wait(&state.engine, caller.platform, &submitted, wait_ms).await?),
+        Some(wait_ms) => Some(wait(&state.engine, caller.platform, &submitted, wait_ms).await),
         None => None,
     };
     let status = if submitted.summary.repeat { StatusCode::OK } else { StatusCode::CREATED };
@@ -60,23 +60,23 @@ fn read(order: &OrderIn<'_>, caller: &Caller, engine: &Engine) -> Result<Parsed,
     Ok(terms(order, &context)?)
 }
 
-/// Waits until the payer has something to do or the order has a result; at the longest `wait_ms`.
-async fn wait(
-    engine: &Engine,
-    platform: PlatformId,
-    submitted: &Submitted,
-    wait_ms: u64,
-) -> Result<NowOut, Problem> {
+/// Waits until the payer has something to do or the order has a result; at the longest `wait_ms`. The order is
+/// recorded: when the engine has no time to say where it stands, the answer is what is known from its creation.
+async fn wait(engine: &Engine, platform: PlatformId, submitted: &Submitted, wait_ms: u64) -> NowOut {
     let summary = &submitted.summary;
     let patience = Duration::from_millis(wait_ms).min(WAIT_MAX);
     let started = std::time::Instant::now();
     let mut pause = PAUSE_FIRST;
+    let mut known = NowOut::new(summary.status, summary.action.as_ref());
     loop {
         let query = Command::Query { platform: Some(platform), order: OrderRef::Id(summary.id) };
-        let order = answer::life(engine.call(query).await?)?;
+        let order = engine.call(query).await.map_err(Problem::from).and_then(answer::life);
         let left = patience.saturating_sub(started.elapsed());
-        if has_news(&order) || left.is_zero() {
-            return Ok(now(&order));
+        if let Ok(order) = &order {
+            known = now(order);
+        }
+        if left.is_zero() || order.is_ok_and(|order| has_news(&order)) {
+            return known;
         }
         actix_rt::time::sleep(pause.min(left)).await;
         pause = (pause * 2).min(PAUSE_MAX);

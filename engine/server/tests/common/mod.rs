@@ -70,7 +70,12 @@ impl Shop {
     }
 
     pub async fn open_in(dir: TempDir) -> Self {
-        let config = config(dir.path());
+        Self::open_with(dir, |_| {}).await
+    }
+
+    pub async fn open_with(dir: TempDir, change: impl Fn(&mut Config)) -> Self {
+        let mut config = config(dir.path());
+        change(&mut config);
         let engine = start_engine(&config).unwrap();
         bootstrap(&engine, &config).await.unwrap();
         let server = run(&config, engine.clone()).unwrap();
