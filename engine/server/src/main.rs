@@ -38,7 +38,7 @@ enum Command {
         #[arg(long)]
         exit: bool,
         /// How many orders.
-        #[arg(long, value_name = "N", default_value_t = 200)]
+        #[arg(long, value_name = "N", default_value_t = 20_000)]
         orders: usize,
         /// Directory; a temporary one when absent.
         #[arg(long, value_name = "DIR")]
@@ -49,6 +49,9 @@ enum Command {
         /// Address and port.
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
         listen: SocketAddr,
+        /// How long an order waits for its payer, in seconds.
+        #[arg(long, value_name = "S", default_value_t = 20, hide = true)]
+        order_ttl_s: u64,
     },
     /// Verify the journal and the books of a directory.
     Verify {
@@ -68,8 +71,8 @@ fn main() -> anyhow::Result<()> {
             log::start(&config.log);
             actix_rt::System::new().block_on(serve(&config))
         }
-        Command::Demo { exit, orders, data, seed, listen } => {
-            let options = DemoOptions { exit, orders, data, seed, listen };
+        Command::Demo { exit, orders, data, seed, listen, order_ttl_s } => {
+            let options = DemoOptions { exit, orders, data, seed, listen, order_ttl_s };
             Ok(actix_rt::System::new().block_on(demo::run(&options))?)
         }
         Command::Verify { dir } => Ok(verify::run(&dir)?),
