@@ -32,7 +32,7 @@ const BATCH: usize = 512;
 /// After so many refusals a run is given up.
 const REJECTS_MAX: u64 = 10_000;
 /// How long the driver waits before it repeats what was refused as busy.
-const BUSY_PAUSE_NS: u64 = 2_000_000;
+const BUSY_PAUSE_NS: u64 = 20_000_000;
 
 /// How a run goes.
 #[derive(Clone, Copy, Debug)]
