@@ -14,9 +14,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks at the books.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Asks for every order once nothing is under way and the clearing accounts agree with the channels' books, or when
-/// that did not come about in time.
-pub async fn settled_survey(engine: &Engine, mall: &Mall) -> Survey {
+/// What is known at the end.
+pub struct Outcome {
+    /// Every acknowledged order.
+    pub survey: Survey,
+    /// The trial balance.
+    pub trial: TrialBalance,
+    /// The clearing accounts beside the channels' books.
+    pub books: Vec<BookComparison>,
+}
+
+/// Looks at everything at a moment at which nothing is under way, or when no such moment came in time. A payer may still
+/// pay for an order that was closed: then it takes a while until the money is back.
+pub async fn look(engine: &Engine, mall: &Mall) -> Outcome {
     let began = Instant::now();
     loop {
         let mut agreed = 0;
@@ -26,8 +36,11 @@ pub async fn settled_survey(engine: &Engine, mall: &Mall) -> Survey {
             actix_rt::time::sleep(PAUSE).await;
         }
         let survey = Survey::take(engine, mall).await;
-        if survey.unfinished.is_empty() || began.elapsed() >= PATIENCE {
-            return survey;
+        let trial = engine.trial_balance().await;
+        let books = engine.compare_books().await;
+        let is_quiet = survey.unfinished.is_empty() && books.iter().all(agrees);
+        if is_quiet || began.elapsed() >= PATIENCE {
+            return Outcome { survey, trial, books };
         }
     }
 }
@@ -40,7 +53,7 @@ pub const fn agrees(books: &BookComparison) -> bool {
 
 /// Everything that is wrong, in words; empty when all is well.
 #[must_use]
-pub fn failures(mall: &Mall, survey: &Survey, trial: &TrialBalance, books: &[BookComparison]) -> Vec<String> {
+pub fn failures(mall: &Mall, Outcome { survey, trial, books }: &Outcome) -> Vec<String> {
     let mut failures = Vec::new();
     let listed =
         |what: &str, list: &[String]| list.iter().map(|one| format!("{what}: {one}")).collect::<Vec<_>>();

@@ -138,7 +138,7 @@ pub async fn run(options: &DemoOptions) -> Result<(), DemoFault> {
     let record = directory.record()?;
     if directory.is_continued {
         println!(
-            "continued after {:.1} s: {} log records replayed, {} unfinished orders go on, {} orders were \
+            "continued after {:.1} s: {} log records replayed, {} orders in memory, {} orders were \
              acknowledged before",
             started.elapsed().as_secs_f64(),
             engine.stats().replayed,
@@ -206,11 +206,10 @@ async fn play(options: &DemoOptions, engine: &Engine, mall: &Rc<Mall>) -> Result
         submitted.as_secs_f64(),
         began.elapsed().as_secs_f64()
     );
-    let survey = check::settled_survey(engine, mall).await;
-    let trial = engine.trial_balance().await;
-    let books = engine.compare_books().await;
-    report::print(engine, mall, &survey, &trial, &books).await;
-    let failures = check::failures(mall, &survey, &trial, &books);
+    let outcome = check::look(engine, mall).await;
+    report::print(engine, mall, &outcome).await;
+    let failures = check::failures(mall, &outcome);
+    let survey = outcome.survey;
     report::print_verdict(&survey, &failures);
     if !failures.is_empty() {
         return Err(DemoFault::Wrong(failures.len()));

@@ -2,23 +2,18 @@
 
 use hdrhistogram::Histogram;
 use suanpan_core::routing::Router;
-use suanpan_model::{AccountType, Capability, ChannelId, Currency};
+use suanpan_model::{AccountType, Amount, Capability, ChannelId, Currency};
 use suanpan_runtime::Engine;
 use suanpan_runtime::api::{BookComparison, FUNDING, TrialBalance, TrialRow};
 
+use super::check::Outcome;
 use super::life::{self, channel_name};
 use super::mall::Mall;
 use super::survey::{Payment, Survey};
 use super::table::{Table, count, money};
 
 /// Prints all tables.
-pub async fn print(
-    engine: &Engine,
-    mall: &Mall,
-    survey: &Survey,
-    trial: &TrialBalance,
-    books: &[BookComparison],
-) {
+pub async fn print(engine: &Engine, mall: &Mall, Outcome { survey, trial, books }: &Outcome) {
     let router = engine.router();
     println!("how orders ended\n{}", outcomes(mall, survey));
     println!("channels\n{}", channels(survey, &router));
@@ -137,13 +132,20 @@ fn costs(survey: &Survey, router: &Router) -> String {
     let mut fixed: Vec<(i128, &Capability)> = Vec::new();
     let mut unable = Vec::new();
     for channel in router.capabilities().iter().filter(|channel| channel.currencies.contains(&cny)) {
-        match at_one(&payments, channel) {
-            (sum, 0) => fixed.push((sum, channel)),
-            (_, cannot) => unable.push(format!(
-                "{} {} %",
-                channel.name,
-                per_cent(i128::try_from(cannot).unwrap_or(0), i128::try_from(payments.len()).unwrap_or(1))
-            )),
+        let share = |part: usize| per_cent(part as i128, payments.len().max(1) as i128);
+        let quota = channel.daily_quota.map(Amount::signed);
+        match (at_one(&payments, channel), quota) {
+            ((_, 0), Some(quota)) if quota < volume => {
+                unable.push(format!(
+                    "{} (its daily quota is {} % of the volume)",
+                    channel.name,
+                    per_cent(quota, volume)
+                ));
+            }
+            ((sum, 0), _) => fixed.push((sum, channel)),
+            ((_, cannot), _) => {
+                unable.push(format!("{} ({} % of the payments)", channel.name, share(cannot)))
+            }
         }
     }
     fixed.sort_by_key(|(sum, _)| *sum);
@@ -151,27 +153,23 @@ fn costs(survey: &Survey, router: &Router) -> String {
     table.row(["routed".to_owned(), String::new(), money(paid, cny), per_cent(paid, volume)]);
     let last = fixed.len().saturating_sub(1);
     for (place, (sum, channel)) in fixed.iter().enumerate() {
-        let mut note = if place == 0 {
+        let note = if place == 0 {
             "cheapest"
         } else if place == last {
             "dearest"
         } else {
             ""
-        }
-        .to_owned();
-        if channel.daily_quota.is_some() {
-            note.push_str(" (beyond its daily quota)");
-        }
+        };
         table.row([
             format!("all by {}", channel.name),
-            note.trim().to_owned(),
+            note.to_owned(),
             money(*sum, cny),
             per_cent(*sum, volume),
             money(sum - paid, cny),
             per_cent(sum - paid, *sum),
         ]);
     }
-    format!("{}  could not have taken so many of them: {}\n", table.text(), unable.join(", "))
+    format!("{}  could not have taken everything: {}\n", table.text(), unable.join(", "))
 }
 
 fn latencies(mall: &Mall) -> String {

@@ -11,6 +11,9 @@ use super::dice::Dice;
 const BANKS: [(u64, &str); 7] =
     [(20, "ICBC"), (15, "CMB"), (15, "SPB"), (15, "CCB"), (15, "ABC"), (12, "BOC"), (8, "BOCOM")];
 
+/// Most that is paid from an e-account, so that none runs dry.
+const BALANCE_MOST: Amount = Amount::from_minor(100_000);
+
 /// What the buyer does about the money once it is frozen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterPayment {
@@ -80,6 +83,7 @@ impl Script {
         let kind = dice.weighted(&[(50, "gateway"), (38, "quick_pay"), (9, "balance"), (3, "usd")]);
         let (kind, currency) = if kind == "usd" { ("gateway", Currency::Usd) } else { (kind, Currency::Cny) };
         let amount = amount(&mut dice, currency);
+        let amount = if kind == "balance" { amount.min(BALANCE_MOST) } else { amount };
         let order_no = order_no(seed, place);
         let mut body = json!({
             "order_no": order_no,

@@ -222,8 +222,8 @@ fn worth(order: &Order, doubted: bool) -> u32 {
     let merits = [
         (8, failed_over),
         (5, doubted && order.paid_by.is_some()),
-        (3, order.terms.coupon.is_some()),
-        (3, order.terms.splits.len() >= 2),
+        (6, order.terms.coupon.is_some()),
+        (6, order.terms.splits.len() >= 2),
         (2, order.status == OrderStatus::Settled && order.terms.escrow),
         (2, !order.refunds.is_empty() && order.refunds.iter().all(|one| one.state == RefundState::Succeeded)),
         (1, order.terms.sub_orders.len() > 1),
