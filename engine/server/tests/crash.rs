@@ -1,5 +1,6 @@
 //! The real program is killed with SIGKILL again and again, and goes on: nothing that was acknowledged is lost, and the
 //! books agree with those of the channels, which went on meanwhile.
+#![expect(clippy::unwrap_used, reason = "test code: a panic is the report")]
 
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -1,4 +1,5 @@
 //! The demo from the first order to the last table, through the real program.
+#![expect(clippy::unwrap_used, reason = "test code: a panic is the report")]
 
 use std::net::TcpListener;
 use std::path::Path;

@@ -275,7 +275,7 @@ pub fn print_hints(url: &str, survey: &Survey) {
     println!("\nto try:");
     println!("  curl -s {platform}/orders/{order}");
     println!("  curl -s -H 'content-type: application/json' -d '{new}' {platform}/orders");
-    println!("  curl -s -X POST {platform}/orders/no:MINE-1/confirm");
+    println!("  curl -s -H 'content-type: application/json' -d '{{}}' {platform}/orders/no:MINE-1/confirm");
     println!("  curl -s -H 'content-type: application/json' -d '{what_if}' {platform}/routing/what-if");
     println!("  curl -s '{platform}/accounts/settlement/M01/entries?limit=5'");
     println!("  curl -s {url}/v1/books");

@@ -19,6 +19,8 @@ use super::script::{self, Script};
 const GROUP: usize = 50;
 /// New orders a second.
 const RATE: u32 = 800;
+/// Most that the mall makes up for when it is behind its pace.
+const MAKE_UP: Duration = Duration::from_millis(200);
 /// Submissions under way at once.
 const SUBMISSIONS_MAX: usize = 32;
 
@@ -59,8 +61,11 @@ async fn pace(mall: &Mall, seed: u64, places: Range<usize>, next: &mut Instant) 
     let known = |place: &usize| mall.record.borrow().orders().contains_key(&script::order_no(seed, *place));
     let new = places.filter(|place| !known(place)).count();
     let new = u32::try_from(new).unwrap_or(u32::MAX);
-    *next = (*next).max(Instant::now()) + Duration::from_secs(1) / RATE * new;
-    actix_rt::time::sleep(next.saturating_duration_since(Instant::now())).await;
+    // What a sleep overslept is made up for, a long stop is not.
+    let now = Instant::now();
+    let earliest = now.checked_sub(MAKE_UP).unwrap_or(now);
+    *next = (*next).max(earliest) + Duration::from_secs(1) / RATE * new;
+    actix_rt::time::sleep(next.saturating_duration_since(now)).await;
 }
 
 enum Submission {
