@@ -199,7 +199,7 @@ impl Maker {
             let at = usize::try_from(self.rng.below(WINDOW)).unwrap_or(0);
             let id = std::mem::replace(&mut self.live[at], self.next_id);
             self.next_id += 1;
-            batch.orders.push((id, self.row(id)));
+            batch.orders.push((id, self.row(id).into()));
             batch.keys.push((key_of(id), id));
             let shop = merchant(self.rng.below(MERCHANTS).min(self.rng.below(MERCHANTS)));
             let payer = buyer(self.rng.below(BUYERS));

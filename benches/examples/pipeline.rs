@@ -164,7 +164,8 @@ fn main() {
         designations: vec![],
         priority: vec![],
     };
-    let router = Router::new(adapters.iter().map(|adapter| adapter.capability().clone()).collect(), rules, vec![]);
+    let router =
+        Router::new(adapters.iter().map(|adapter| adapter.capability().clone()).collect(), rules, vec![]);
     let router = router.expect("rules");
     let campaign = Campaign {
         id: CampaignId(1),
@@ -229,7 +230,10 @@ fn main() {
     let total = began.elapsed();
     let per_order = |part: Duration| part.as_nanos() as f64 / orders as f64;
     let spent = &bench.spent;
-    println!("{orders} orders in batches of {batch}, one thread, no disk: {:.0} ns an order", per_order(total));
+    println!(
+        "{orders} orders in batches of {batch}, one thread, no disk: {:.0} ns an order",
+        per_order(total)
+    );
     let rows = [
         ("terms (the caller)", spent.terms),
         ("create: check, ask for holds", spent.create),
@@ -263,7 +267,10 @@ fn step(
     let now = clock.now();
     let began = Instant::now();
     let requests: Vec<Request> = (from..from + batch)
-        .map(|n| Request { ticket: Ticket(n), command: Command::Create(Arc::new(terms(n, now, merchants, agents))) })
+        .map(|n| Request {
+            ticket: Ticket(n),
+            command: Command::Create(Arc::new(terms(n, now, merchants, agents))),
+        })
         .collect();
     bench.spent.terms += began.elapsed();
     time(&mut bench.spent.create, || bench.orders.on_requests(requests, &sink, &mut bench.wires));

@@ -12,7 +12,7 @@ use crossbeam::channel::Sender;
 use rustc_hash::FxHashMap;
 use suanpan_channels::{Adapter, ReportSink};
 use suanpan_core::ledger::LedgerCommand;
-use suanpan_model::{AccountId, ChannelId, ChannelReport, ChannelRequest, Lsn, Order, Reject, RejectCode};
+use suanpan_model::{AccountId, ChannelId, ChannelReport, ChannelRequest, Lsn, Reject, RejectCode};
 use tokio::sync::oneshot;
 
 use crate::api::{Answer, AnswerSink, Balance, Request, StatementLine, StatementQuery};
@@ -20,7 +20,7 @@ use crate::balance_shard::{self, BalanceShard, Told};
 use crate::journal::JournalFault;
 use crate::log_writer::{self, LogMessage, TrialSender};
 use crate::messages::{
-    Finished, HoldAnswer, HoldAsk, KeeperMessage, LogBatch, Rows, Source, TimedInstruction,
+    Finished, FinishedOrder, HoldAnswer, HoldAsk, KeeperMessage, LogBatch, Rows, Source, TimedInstruction,
 };
 use crate::order_shard::{self, OrderShard};
 use crate::shared::Shared;
@@ -97,7 +97,7 @@ message!(
     /// The archive has orders.
     Archived {
         /// The orders.
-        orders: Vec<Arc<Order>>,
+        orders: Vec<FinishedOrder>,
     }
 );
 message!(
@@ -503,7 +503,7 @@ impl log_writer::Listeners for Herald {
 }
 
 impl keeper::Listeners for Herald {
-    fn archived(&self, shard: usize, orders: Vec<Arc<Order>>) {
+    fn archived(&self, shard: usize, orders: Vec<FinishedOrder>) {
         self.wiring().orders[shard].do_send(Archived { orders });
     }
 

@@ -87,11 +87,23 @@ pub fn decode_row<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecFault> {
     }
 }
 
-/// A row of the checkpoint: the log position up to which it is complete, filled in later, and the row.
+/// Writes a marked row into `buffer`: the log position up to which it is complete, then the row.
+///
+/// # Panics
+/// Never: encoding into memory has no way to fail for these types.
+pub fn write_marked_row<T: Serialize>(row: &T, applied: Lsn, buffer: &mut Vec<u8>) {
+    buffer.clear();
+    buffer.extend_from_slice(&applied.0.to_le_bytes());
+    buffer.push(ROW_VERSION);
+    let written = postcard::serialize_with_flavor(row, Append(std::mem::take(buffer)));
+    *buffer = written.expect("a row can always be encoded");
+}
+
+/// A marked row whose position is filled in later by [`mark_row`].
 #[must_use]
 pub fn marked_row<T: Serialize>(row: &T) -> Vec<u8> {
-    let mut bytes = vec![0; 8];
-    bytes.append(&mut encode_row(row));
+    let mut bytes = Vec::with_capacity(512);
+    write_marked_row(row, Lsn(0), &mut bytes);
     bytes
 }
 

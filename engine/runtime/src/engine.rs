@@ -56,7 +56,7 @@ impl EngineOptions {
             in_flight_max: 65_536,
             live_orders_max: 4_000_000,
             archive_lag_max: 2_000_000,
-            checkpoint_every_bytes: 1 << 30,
+            checkpoint_every_bytes: 256 << 20,
             store_cache_bytes: 64 << 20,
         }
     }
@@ -271,6 +271,20 @@ impl Engine {
             let answer = |request: Request| Answer { ticket: request.ticket, result: Err(reject.clone()) };
             sink.deliver(requests.into_iter().map(answer).collect());
         };
+        let mut room = self.shared().gate.room_for_creations();
+        let is_creation = |request: &Request| matches!(request.command, Command::Create(_));
+        if room < requests.len() {
+            let mut fits = |request: &Request| {
+                let has_room = room > 0 || !is_creation(request);
+                room = room.saturating_sub(usize::from(is_creation(request)));
+                has_room
+            };
+            let (fitting, beyond): (Vec<_>, Vec<_>) = requests.into_iter().partition(|request| fits(request));
+            requests = fitting;
+            if !beyond.is_empty() {
+                refuse(beyond, &busy());
+            }
+        }
         let admitted = match self.shared().gate.admit(requests.len()) {
             Ok(admitted) => admitted,
             Err(reject) => return refuse(requests, &reject),

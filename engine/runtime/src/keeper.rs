@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
-use suanpan_model::{ChannelId, Lsn, Order, OrderId};
+use suanpan_model::{ChannelId, Lsn, OrderId};
 
-use crate::codec::{encode_row, mark_row, marked_row};
+use crate::codec::encode_row;
 use crate::log_writer::LogMessage;
-use crate::messages::{Finished, KeeperMessage, Rows};
+use crate::messages::{Finished, FinishedOrder, KeeperMessage, Rows};
 use crate::shared::Shared;
 use crate::statements::ChunkRow;
 use crate::store::{ArchiveBatch, CheckpointRows, Store, StoreFault};
@@ -41,7 +41,7 @@ pub struct CheckpointMeta {
 /// Who hears that the archive has something.
 pub trait Listeners: Send {
     /// The archive has these orders of order shard `shard`.
-    fn archived(&self, shard: usize, orders: Vec<Arc<Order>>);
+    fn archived(&self, shard: usize, orders: Vec<FinishedOrder>);
     /// The archive has the statement lines of balance shard `shard` up to `hand_over`.
     fn statements_archived(&self, shard: usize, hand_over: u64);
 }
@@ -127,7 +127,7 @@ impl<L: Listeners> Keeper<L> {
         if !fed {
             return false;
         }
-        for Finished { shard, orders, .. } in finished {
+        for Finished { shard, orders } in finished {
             self.listeners.archived(shard, orders);
         }
         for (shard, hand_over, _) in statements {
@@ -187,13 +187,9 @@ impl<L: Listeners> Keeper<L> {
 #[must_use]
 pub fn archive_batch(finished: &[Finished], statements: &[(usize, u64, Vec<ChunkRow>)]) -> ArchiveBatch {
     let mut batch = ArchiveBatch::default();
-    for Finished { orders, applied, .. } in finished {
-        for order in orders {
-            let mut row = marked_row(order.as_ref());
-            mark_row(&mut row, *applied);
-            batch.orders.push((order.id.0, row));
-            batch.keys.push((order.terms.key(), order.id.0));
-        }
+    for order in finished.iter().flat_map(|finished| &finished.orders) {
+        batch.orders.push((order.id.0, order.row.clone()));
+        batch.keys.push((order.key, order.id.0));
     }
     batch.statements = statements.iter().flat_map(|(_, _, rows)| rows.iter().cloned()).collect();
     batch

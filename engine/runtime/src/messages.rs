@@ -1,12 +1,11 @@
 //! What actors and threads send each other. Every message carries a batch.
 
-use std::sync::Arc;
-
 use suanpan_core::ledger::Instruction;
 use suanpan_model::{AccountId, Amount, Currency, Lsn, Order, OrderId, Reject, TimestampMs};
 
+use crate::codec::write_marked_row;
 use crate::statements::HandOver;
-use crate::store::CheckpointRows;
+use crate::store::{Bytes, CheckpointRows};
 
 /// A shard that writes to the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -67,15 +66,36 @@ pub struct HoldAnswer {
     pub result: Result<(), Reject>,
 }
 
+/// An order that ended and is durable, as the archive keeps it. The order itself is let go: a row is a third of its
+/// size, and whoever asks in the meantime decodes it.
+#[derive(Clone, Debug)]
+pub struct FinishedOrder {
+    /// Its number.
+    pub id: OrderId,
+    /// The fingerprint of the platform's number.
+    pub key: u128,
+    /// Log position up to which the row is complete.
+    pub applied: Lsn,
+    /// The marked row.
+    pub row: Bytes,
+}
+
+impl FinishedOrder {
+    /// The row of `order`, complete up to `applied`; `buffer` is room to work in.
+    #[must_use]
+    pub fn new(order: &Order, applied: Lsn, buffer: &mut Vec<u8>) -> Self {
+        write_marked_row(order, applied, buffer);
+        Self { id: order.id, key: order.terms.key(), applied, row: Bytes::from(buffer.as_slice()) }
+    }
+}
+
 /// Orders that ended and are durable.
 #[derive(Clone, Debug)]
 pub struct Finished {
     /// Their shard.
     pub shard: usize,
     /// The orders.
-    pub orders: Vec<Arc<Order>>,
-    /// Log position up to which their rows are complete.
-    pub applied: Lsn,
+    pub orders: Vec<FinishedOrder>,
 }
 
 /// One shard's part of a checkpoint.

@@ -7,20 +7,21 @@ mod outbox;
 mod requests;
 mod upkeep;
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use rustc_hash::{FxHashMap, FxHashSet};
-use suanpan_core::order::{self, Context, Decision, Events};
+use rustc_hash::FxHashMap;
+use suanpan_core::order::{self, AccountFacts, Context, Decision, Directory, Events};
 use suanpan_model::{
-    ChannelReport, ChannelRequest, Lsn, Order, OrderCommand, OrderEvent, OrderId, OrderStatus,
-    Record, Reject, RejectCode, TimestampMs,
+    AccountId, Campaign, CampaignId, ChannelReport, ChannelRequest, Lsn, Order, OrderCommand, OrderEvent,
+    OrderId, OrderStatus, Record, Reject, RejectCode, TimestampMs,
 };
 
 use crate::api::OrderSummary;
 use crate::codec::decode_marked_row;
-use crate::messages::{Finished, HoldAsk, LogBatch, Rows};
-use crate::shared::{Shared, count};
+use crate::messages::{Finished, FinishedOrder, HoldAsk, LogBatch, Rows};
+use crate::shared::{Registry, Shared, count};
 use crate::store::KeyFilter;
 use crate::timers::Timers;
 
@@ -56,17 +57,46 @@ pub(crate) struct Live {
     has_row: bool,
 }
 
+/// What accounts are, as far as orders asked: it never changes, so each shard keeps its own copy and the shared index
+/// is not contended for.
+#[derive(Default)]
+struct FactsCache(RefCell<FxHashMap<AccountId, AccountFacts>>);
+
+/// The shared registry behind a shard's own copy.
+struct Known<'a> {
+    registry: &'a Registry,
+    cache: &'a FactsCache,
+}
+
+impl Directory for Known<'_> {
+    fn account(&self, id: AccountId) -> Option<AccountFacts> {
+        let known = self.cache.0.borrow().get(&id).copied();
+        known.or_else(|| {
+            let facts = self.registry.account(id)?;
+            self.cache.0.borrow_mut().insert(id, facts);
+            Some(facts)
+        })
+    }
+
+    fn campaign(&self, id: CampaignId) -> Option<Campaign> {
+        self.registry.campaign(id)
+    }
+}
+
 /// One shard of orders.
 pub struct OrderShard {
     index: usize,
     shared: Arc<Shared>,
     live: FxHashMap<OrderId, Live>,
     /// Orders that ended and wait for the archive.
-    finished: FxHashMap<OrderId, Arc<Order>>,
+    finished: FxHashMap<OrderId, FinishedOrder>,
+    /// Room to encode rows in.
+    row_buffer: Vec<u8>,
+    /// Orders in memory, and those that are being recorded, by the fingerprint of the platform's number.
     by_key: FxHashMap<u128, OrderId>,
     archived: KeyFilter,
     reserving: FxHashMap<OrderId, Reserving>,
-    reserving_keys: FxHashSet<u128>,
+    facts: FactsCache,
     last_id: OrderId,
     timers: Timers,
     outbox: Outbox,
@@ -92,10 +122,11 @@ impl OrderShard {
             shared,
             live: FxHashMap::default(),
             finished: FxHashMap::default(),
+            row_buffer: Vec::new(),
             by_key: FxHashMap::default(),
             archived,
             reserving: FxHashMap::default(),
-            reserving_keys: FxHashSet::default(),
+            facts: FactsCache::default(),
             last_id,
             timers: Timers::default(),
             outbox: Outbox::new(shards),
@@ -195,20 +226,22 @@ impl OrderShard {
     /// Brings an archived order back, because there is news of it. A row of it may be in the checkpoint, older than
     /// what is known here, so it counts as changed.
     fn revive(&mut self, id: OrderId) -> Result<(), Reject> {
-        let order = match self.finished.remove(&id) {
-            Some(order) => order,
-            None => Arc::new(self.archived_order(id)?.ok_or_else(unknown_order)?),
-        };
-        self.insert(order, false, true);
+        let order = self.ended_order(id)?.ok_or_else(unknown_order)?;
+        self.finished.remove(&id);
+        self.insert(Arc::new(order), false, true);
         Ok(())
     }
 
-    fn archived_order(&self, id: OrderId) -> Result<Option<Order>, Reject> {
+    /// An order that ended: it waits for the archive, or is in it.
+    fn ended_order(&self, id: OrderId) -> Result<Option<Order>, Reject> {
         let unavailable = |what: String| {
             tracing::error!(order = %id, %what, "the archive cannot be read");
             Reject::new(RejectCode::Unavailable, "", "an archive that can be read; try again later")
         };
-        let row = self.shared.store.order(id.0).map_err(|fault| unavailable(fault.to_string()))?;
+        let row = match self.finished.get(&id) {
+            Some(finished) => Some(finished.row.clone()),
+            None => self.shared.store.order(id.0).map_err(|fault| unavailable(fault.to_string()))?,
+        };
         let order = row.map(|bytes| decode_marked_row(&bytes).map(|(_, order)| order)).transpose();
         order.map_err(|fault| unavailable(fault.to_string()))
     }

@@ -5,7 +5,6 @@
 //! right state.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use suanpan_core::ledger::{Hold, Marks, instructions};
@@ -20,7 +19,7 @@ use crate::codec::{decode_marked_row, decode_records, decode_row};
 use crate::engine::EngineFault;
 use crate::journal::Journal;
 use crate::keeper::{CheckpointMeta, archive_batch};
-use crate::messages::{Finished, HoldAsk};
+use crate::messages::{Finished, FinishedOrder, HoldAsk};
 use crate::store::{Store, Table};
 
 /// Finished orders that are gathered before they are fed to the archive while the log is replayed.
@@ -66,6 +65,8 @@ pub struct Recovered {
     pub rows_to_delete: Vec<OrderId>,
     /// Log records that were replayed.
     pub replayed: u64,
+    /// Position of the last record of the log.
+    pub durable: Lsn,
     /// Breaks of invariants inside events.
     pub breaks: Vec<String>,
 }
@@ -106,6 +107,7 @@ pub fn recover(
         None => {
             let durable = Lsn(journal.next_lsn() - 1);
             replay.state.balances.iter_mut().for_each(|restored| restored.applied = durable);
+            replay.state.durable = durable;
             Ok(replay.state)
         }
     }
@@ -282,6 +284,7 @@ impl<'a> Replay<'a> {
             statements.push((0, handed.no, handed.rows));
         }
         let applied = Lsn(self.state.meta.replay_from.0 + self.state.replayed);
+        let mut buffer = Vec::new();
         let mut orders = Vec::with_capacity(self.finished.len());
         for id in self.finished.drain(..) {
             if self.state.orders.get(&id).is_some_and(|known| known.order.is_finished())
@@ -291,12 +294,12 @@ impl<'a> Replay<'a> {
                 if known.has_row {
                     self.state.rows_to_delete.push(id);
                 }
-                orders.push(Arc::new(known.order));
+                orders.push(FinishedOrder::new(&known.order, applied, &mut buffer));
             }
         }
         match self.purpose {
             Purpose::Start => {
-                self.store.ingest(archive_batch(&[Finished { shard: 0, orders, applied }], &statements))?;
+                self.store.ingest(archive_batch(&[Finished { shard: 0, orders }], &statements))?;
             }
             Purpose::Verify => {}
         }

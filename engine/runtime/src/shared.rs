@@ -223,6 +223,13 @@ impl Gate {
         Ok(admitted)
     }
 
+    /// How many creations there is room for: a quarter of the places is kept for commands to orders that exist, so
+    /// that an overloaded engine finishes what it has begun.
+    #[must_use]
+    pub fn room_for_creations(&self) -> usize {
+        (self.in_flight_max - self.in_flight_max / 4).saturating_sub(self.in_flight())
+    }
+
     /// Counts answers that were given.
     pub fn answered(&self, answers: usize) {
         self.in_flight.fetch_sub(answers, Ordering::AcqRel);

@@ -28,7 +28,7 @@ use crate::shared::{Counters, Feed, Gate, Meters, Registry, Shared};
 use crate::store::{KeyFilter, Store, StoreOptions};
 
 /// How much less CPU time the archive gets than the actors when both want it.
-const ARCHIVE_NICENESS: i32 = 10;
+const ARCHIVE_NICENESS: i32 = 19;
 
 /// The threads of a running engine.
 pub(crate) struct Running {
@@ -75,6 +75,7 @@ impl Running {
             store,
         });
         shared.meters.restore(&recovered.meta.meters);
+        shared.counters.durable_lsn.store(recovered.durable.0, std::sync::atomic::Ordering::Release);
         let (log, log_inbox) = unbounded();
         let (keeper, keeper_inbox) = unbounded();
         let channels = Inboxes { log, log_inbox, keeper, keeper_inbox };
@@ -237,7 +238,8 @@ fn shards(
     Ok((orders, balances))
 }
 
-/// Starts a thread with the actor system, and an arbiter (a thread) for each shard and one for the channels.
+/// Starts a thread with the actor system, an arbiter (a thread) for each shard of orders and its neighbour of
+/// balances, which it talks to most, and one for the channels.
 fn start_actors(
     orders: Vec<OrderShard>,
     balances: Vec<BalanceShard>,
@@ -253,18 +255,14 @@ fn start_actors(
         let runner = actix::System::new();
         runner.block_on(async {
             let mut order_addresses = Vec::with_capacity(orders.len());
-            for (index, shard) in orders.into_iter().enumerate() {
-                let actor =
-                    OrderActor::new(shard, Ports::new(index, Arc::clone(&wiring)), Arc::clone(&shared));
-                order_addresses
-                    .push(OrderActor::start_in_arbiter(&actix::Arbiter::new().handle(), |_| actor));
-            }
             let mut balance_addresses = Vec::with_capacity(balances.len());
-            for (index, shard) in balances.into_iter().enumerate() {
-                let actor =
-                    BalanceActor::new(shard, Ports::new(index, Arc::clone(&wiring)), Arc::clone(&shared));
-                balance_addresses
-                    .push(BalanceActor::start_in_arbiter(&actix::Arbiter::new().handle(), |_| actor));
+            for (index, (orders, balances)) in orders.into_iter().zip(balances).enumerate() {
+                let arbiter = actix::Arbiter::new().handle();
+                let ports = || Ports::new(index, Arc::clone(&wiring));
+                let actor = OrderActor::new(orders, ports(), Arc::clone(&shared));
+                order_addresses.push(OrderActor::start_in_arbiter(&arbiter, |_| actor));
+                let actor = BalanceActor::new(balances, ports(), Arc::clone(&shared));
+                balance_addresses.push(BalanceActor::start_in_arbiter(&arbiter, |_| actor));
             }
             let arbiter = actix::Arbiter::new();
             let sink: Arc<dyn ReportSink> = Arc::new(ReportRouter(Arc::clone(&wiring)));

@@ -91,7 +91,9 @@ impl Shard {
         self.ledger.apply(&event);
         self.log.push(Record::Ledger { at: NOW, event });
         let (lsn, record) = (self.position(), self.log[self.log.len() - 1].clone());
-        instructions(&record, &mut |instruction| self.ledger.carry_out(lsn, &instruction));
+        instructions(&record, &mut |instruction| {
+            self.ledger.carry_out(lsn, &instruction);
+        });
     }
 
     /// `moved`, `repeat`, or the code of the reject.

@@ -8,7 +8,7 @@ use suanpan_model::command::OrderRef;
 use suanpan_model::order::OrderHold;
 use suanpan_model::{Order, OrderId, OrderTerms, PlatformId, Reject, RejectCode, Ticket, TimestampMs};
 
-use super::{Live, OrderShard, Outside, record, summary, unknown_order, unknown_platform};
+use super::{Known, Live, OrderShard, Outside, record, summary, unknown_order, unknown_platform};
 use crate::api::{Answer, AnswerSink, Command, OrderSummary, Reply, Request};
 use crate::messages::{HoldAnswer, HoldAsk};
 use crate::shared::busy;
@@ -70,16 +70,13 @@ impl OrderShard {
         if let Some(known) = self.known(key)? {
             return repeat_or_conflict(&known, &terms).map(Some);
         }
-        if self.reserving_keys.contains(&key) {
-            let expected = "the answer to the first request with this number; ask again in a second";
-            return Err(Reject::new(RejectCode::InProgress, "order_no", expected));
-        }
         if !self.shared.gate.has_room_for_orders() {
             return Err(busy());
         }
         let policies = self.shared.registry.policies();
         let policy = policies.get(&terms.platform).ok_or_else(unknown_platform)?;
-        order::check(&terms, now, policy, &self.shared.router.load(), &self.shared.registry)?;
+        let directory = Known { registry: &self.shared.registry, cache: &self.facts };
+        order::check(&terms, now, policy, &self.shared.router.load(), &directory)?;
         let id = OrderId::following(self.last_id, now, (key & 0xff) as u8);
         self.last_id = id;
         let holds = order::holds_needed(id, &terms);
@@ -95,7 +92,7 @@ impl OrderShard {
                 currency: terms.currency,
             });
         }
-        self.reserving_keys.insert(key);
+        self.by_key.insert(key, id);
         let unanswered = holds.len();
         let sink = Arc::clone(sink);
         let granted = SmallVec::new();
@@ -150,13 +147,14 @@ impl OrderShard {
 
     fn finish_create(&mut self, id: OrderId, now: TimestampMs, outside: &mut dyn Outside) {
         let Some(reserving) = self.reserving.remove(&id) else { return };
-        self.reserving_keys.remove(&reserving.terms.key());
+        let key = reserving.terms.key();
         let currency = reserving.terms.currency;
         let result = match reserving.refused {
             Some(reject) => Err(reject),
             None => self.create(id, reserving.terms, reserving.holds, now),
         };
         if result.is_err() {
+            self.by_key.remove(&key);
             for OrderHold { no, account, amount } in reserving.granted {
                 let ask = HoldAsk { order: id, no, account, amount, currency };
                 outside.void(account.shard(self.shards), vec![ask]);
@@ -166,21 +164,26 @@ impl OrderShard {
         self.outbox.answer(&reserving.sink, Answer { ticket: reserving.ticket, result });
     }
 
-    /// The order with this key, wherever it is.
+    /// The order with this key, wherever it is; `in_progress` while its holds are being placed.
     fn known(&self, key: u128) -> Result<Option<Arc<Order>>, Reject> {
-        match self.by_key.get(&key) {
-            Some(id) => Ok(self.in_memory(*id)),
-            None if self.archived.contains(key) => match self.archived_id(key)? {
-                Some(id) => Ok(self.archived_order(id)?.map(Arc::new)),
-                None => Ok(None),
-            },
-            None => Ok(None),
-        }
+        let id = match self.by_key.get(&key) {
+            Some(id) if self.reserving.contains_key(id) => {
+                let expected = "the answer to the first request with this number; ask again in a second";
+                return Err(Reject::new(RejectCode::InProgress, "order_no", expected));
+            }
+            Some(id) => Some(*id),
+            None if self.archived.contains(key) => self.archived_id(key)?,
+            None => None,
+        };
+        id.map_or(Ok(None), |id| self.order(id))
     }
 
-    fn in_memory(&self, id: OrderId) -> Option<Arc<Order>> {
-        let live = self.live.get(&id).map(|live| &live.order);
-        live.or_else(|| self.finished.get(&id)).cloned()
+    /// The order with this number, wherever it is.
+    fn order(&self, id: OrderId) -> Result<Option<Arc<Order>>, Reject> {
+        match self.live.get(&id) {
+            Some(live) => Ok(Some(Arc::clone(&live.order))),
+            None => Ok(self.ended_order(id)?.map(Arc::new)),
+        }
     }
 
     fn archived_id(&self, key: u128) -> Result<Option<OrderId>, Reject> {
@@ -201,20 +204,16 @@ impl OrderShard {
             },
         };
         let Some(platform) = platform else { return Ok(id) };
-        let owner = match (self.live.get(&id), self.finished.get(&id)) {
-            (Some(live), _) => live.order.terms.platform,
-            (None, Some(order)) => order.terms.platform,
-            (None, None) => self.archived_order(id)?.ok_or_else(unknown_order)?.terms.platform,
+        let owner = match self.live.get(&id) {
+            Some(live) => live.order.terms.platform,
+            None => self.ended_order(id)?.ok_or_else(unknown_order)?.terms.platform,
         };
         if owner == platform { Ok(id) } else { Err(unknown_order()) }
     }
 
     fn query(&self, platform: Option<PlatformId>, order: OrderRef) -> Result<Arc<Order>, Reject> {
         let id = self.find(platform, order)?;
-        match self.in_memory(id) {
-            Some(order) => Ok(order),
-            None => self.archived_order(id)?.map(Arc::new).ok_or_else(unknown_order),
-        }
+        self.order(id)?.ok_or_else(unknown_order)
     }
 }
 

@@ -1,13 +1,11 @@
 //! Commits, timers, archive and checkpoint.
 
-use std::sync::Arc;
-
 use suanpan_model::{Lsn, OrderCommand, OrderId};
 
 use super::outbox::Waiting;
 use super::{OrderShard, Outside};
 use crate::codec::{mark_row, marked_row};
-use crate::messages::{Finished, Rows, Source};
+use crate::messages::{Finished, FinishedOrder, Rows, Source};
 use crate::store::{CheckpointRows, Table};
 
 /// Orders woken in one go, so that a flood of timers does not hold up other messages.
@@ -65,25 +63,26 @@ impl OrderShard {
             if live.has_row {
                 self.rows_to_delete.push(id);
             }
-            self.finished.insert(id, Arc::clone(&live.order));
-            orders.push(live.order);
+            let finished = FinishedOrder::new(&live.order, self.outbox.durable(), &mut self.row_buffer);
+            self.finished.insert(id, finished.clone());
+            orders.push(finished);
         }
         if !orders.is_empty() {
             self.shared.gate.orders_finished(orders.len());
-            outside.archive(Finished { shard: self.index, orders, applied: self.outbox.durable() });
+            outside.archive(Finished { shard: self.index, orders });
         }
     }
 
     /// The archive has these orders.
-    pub fn on_archived(&mut self, orders: &[Arc<suanpan_model::Order>]) {
+    pub fn on_archived(&mut self, orders: &[FinishedOrder]) {
         self.shared.gate.orders_archived(orders.len());
         for order in orders {
-            // An order that was brought back meanwhile stays.
-            if self.finished.get(&order.id).is_some_and(|known| Arc::ptr_eq(known, order)) {
+            // An order that was brought back meanwhile, and may have ended again, stays.
+            if self.finished.get(&order.id).is_some_and(|known| known.applied == order.applied) {
                 self.finished.remove(&order.id);
-                self.by_key.remove(&order.terms.key());
+                self.by_key.remove(&order.key);
             }
-            self.archived.insert(order.terms.key());
+            self.archived.insert(order.key);
         }
     }
 

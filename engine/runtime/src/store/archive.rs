@@ -16,7 +16,7 @@ const META_ARCHIVED_UP_TO: &[u8] = b"archived_up_to";
 #[derive(Debug, Clone, Default)]
 pub struct ArchiveBatch {
     /// Order id and its encoded row.
-    pub orders: Vec<(u64, Vec<u8>)>,
+    pub orders: Vec<(u64, Bytes)>,
     /// Fingerprint of the platform's order number, and the order id.
     pub keys: Vec<(u128, u64)>,
     /// Account and log position of the first posting in the chunk, and the packed postings. A log

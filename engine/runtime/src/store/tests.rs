@@ -22,22 +22,30 @@ fn open(dir: &Path) -> Store {
 
 /// What a killed process leaves: the files of a store that is still open, as they are now.
 fn crashed(live: &Store) -> TempDir {
-    let copy = dir();
-    copy_files(live.path(), copy.path());
-    copy
-}
-
-fn copy_files(from: &Path, to: &Path) {
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            std::fs::create_dir(&to).unwrap();
-            copy_files(&entry.path(), &to);
-        } else {
-            std::fs::copy(entry.path(), to).unwrap();
+    // Merging may remove a file between listing and copying it: then the copy is no moment's image, and is made anew.
+    for _ in 0..50 {
+        let copy = dir();
+        match copy_files(live.path(), copy.path()) {
+            Ok(()) => return copy,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => panic!("the store cannot be copied: {error}"),
         }
     }
+    panic!("the store changes faster than it can be copied");
+}
+
+fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            std::fs::create_dir(&to)?;
+            copy_files(&entry.path(), &to)?;
+        } else {
+            std::fs::copy(entry.path(), to)?;
+        }
+    }
+    Ok(())
 }
 
 /// A fingerprint as the caller makes them: noise.
@@ -49,7 +57,7 @@ fn fingerprint(n: u64) -> u128 {
 fn batch(ids: std::ops::Range<u64>, version: &str) -> ArchiveBatch {
     ArchiveBatch {
         watermark: ids.end,
-        orders: ids.clone().map(|id| (id, row(id, version))).collect(),
+        orders: ids.clone().map(|id| (id, row(id, version).into())).collect(),
         keys: ids.clone().map(|id| (fingerprint(id), id)).collect(),
         statements: ids.map(|id| ((id % 50, id), row(id, version))).collect(),
     }

@@ -15,7 +15,9 @@ fn history(log: &[Record]) -> Vec<Ledger> {
             ledger.apply(event);
         }
         let lsn = Lsn(index as u64 + 1);
-        instructions(record, &mut |instruction: Instruction| ledger.carry_out(lsn, &instruction));
+        instructions(record, &mut |instruction: Instruction| {
+            ledger.carry_out(lsn, &instruction);
+        });
         states.push(ledger.clone());
     }
     states

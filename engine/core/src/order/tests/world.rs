@@ -97,7 +97,9 @@ impl World {
 
     fn append(&mut self, record: Record) {
         let lsn = Lsn(self.log.len() as u64 + 1);
-        instructions(&record, &mut |instruction| self.ledger.carry_out(lsn, &instruction));
+        instructions(&record, &mut |instruction| {
+            self.ledger.carry_out(lsn, &instruction);
+        });
         self.log.push(record);
     }
 

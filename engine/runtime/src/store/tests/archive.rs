@@ -62,7 +62,7 @@ fn of_rows_with_one_key_the_last_counts() {
     let dir = dir();
     let store = open(dir.path());
     let twice = ArchiveBatch {
-        orders: vec![(2, b"x".to_vec()), (1, b"old".to_vec()), (1, b"mid".to_vec()), (1, b"new".to_vec())],
+        orders: vec![(2, b"x".into()), (1, b"old".into()), (1, b"mid".into()), (1, b"new".into())],
         keys: vec![(9, 1), (9, 2)],
         ..ArchiveBatch::default()
     };
