@@ -139,8 +139,8 @@ pub fn put_varint(bytes: &mut Vec<u8>, mut number: u128) {
 /// When the bytes end too early or the number is too long.
 pub fn take_varint(bytes: &mut &[u8]) -> Result<u128, CodecFault> {
     let mut number = 0_u128;
-    for (place, byte) in bytes.iter().enumerate().take(19) {
-        number |= u128::from(byte & 0x7f).checked_shl(7 * place as u32).unwrap_or(0);
+    for ((place, byte), shift) in bytes.iter().enumerate().zip((0_u32..).step_by(7)).take(19) {
+        number |= u128::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
         if byte & 0x80 == 0 {
             *bytes = &bytes[place + 1..];
             return Ok(number);

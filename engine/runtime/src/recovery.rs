@@ -16,7 +16,7 @@ use suanpan_model::{
 
 use crate::balance_shard::{Restored, entry_fingerprint, reference_key};
 use crate::codec::{decode_marked_row, decode_records, decode_row};
-use crate::engine::EngineFault;
+use crate::fault::EngineFault;
 use crate::journal::Journal;
 use crate::keeper::{CheckpointMeta, archive_batch};
 use crate::messages::{Finished, FinishedOrder, HoldAsk};

@@ -17,11 +17,12 @@ use crate::actors::{
 };
 use crate::balance_shard::BalanceShard;
 use crate::clock::{Clock, SystemClock};
-use crate::engine::{EngineFault, EngineOptions, World};
+use crate::fault::EngineFault;
 use crate::journal::{Journal, JournalOptions, SegmentJournal};
 use crate::keeper::Keeper;
 use crate::log_writer::{LogMessage, LogWriter};
 use crate::messages::KeeperMessage;
+use crate::options::{EngineOptions, World};
 use crate::order_shard::OrderShard;
 use crate::recovery::{Purpose, Recovered, recover};
 use crate::shared::{Counters, Feed, Gate, Meters, Registry, Shared};
