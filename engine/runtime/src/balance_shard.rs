@@ -282,6 +282,7 @@ impl BalanceShard {
             source: Source::Balances(self.index),
             epoch,
             tables: vec![accounts, holds, references],
+            is_last: true,
             replay_from: self.applied,
             last_id: OrderId(0),
         };

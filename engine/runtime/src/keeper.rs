@@ -138,13 +138,16 @@ impl<L: Listeners> Keeper<L> {
 
     /// Writes one part of a checkpoint; false when the engine stopped before the store took it.
     fn take_rows(&mut self, rows: Rows) -> bool {
-        let Rows { epoch, tables, replay_from, last_id, .. } = rows;
+        let Rows { epoch, tables, is_last, replay_from, last_id, .. } = rows;
         let write = |store: &Store, table: &CheckpointRows| {
             if table.changes.is_empty() { Ok(()) } else { store.write_rows(table.clone()) }
         };
         let what = "checkpoint rows cannot be written";
         if !self.feed() || !tables.iter().all(|table| self.retry(what, |store| write(store, table))) {
             return false;
+        }
+        if !is_last {
+            return true;
         }
         let seen = self.parts_seen.entry(epoch).or_default();
         seen.push((replay_from, last_id));

@@ -107,6 +107,8 @@ pub struct Rows {
     pub epoch: u64,
     /// The rows.
     pub tables: Vec<CheckpointRows>,
+    /// Whether the shard has nothing more for this checkpoint.
+    pub is_last: bool,
     /// Records after this position must be replayed.
     pub replay_from: Lsn,
     /// The latest order number that the shard gave out.

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use suanpan_core::order::{self, AccountFacts, Context, Decision, Directory, Events};
 use suanpan_model::{
-    AccountId, Campaign, CampaignId, ChannelReport, ChannelRequest, Lsn, Order, OrderCommand, OrderEvent,
-    OrderId, OrderStatus, Record, Reject, RejectCode, TimestampMs,
+    AccountId, Campaign, CampaignId, ChannelReport, ChannelRequest, Order, OrderCommand, OrderEvent, OrderId,
+    OrderStatus, Record, Reject, RejectCode, TimestampMs,
 };
 
 use crate::api::OrderSummary;
@@ -27,7 +27,7 @@ use crate::timers::Timers;
 
 pub use outbox::Outbox;
 use requests::Reserving;
-use upkeep::Captured;
+use upkeep::{Captured, Checkpointing};
 
 /// What a shard can make happen outside itself.
 pub trait Outside {
@@ -102,8 +102,8 @@ pub struct OrderShard {
     outbox: Outbox,
     /// Checkpoint rows of orders that are in the archive and have to go.
     rows_to_delete: Vec<OrderId>,
-    checkpoint_wanted: Option<(u64, Lsn)>,
-    captured: VecDeque<Captured>,
+    checkpoints: VecDeque<Checkpointing>,
+    captured: Option<Captured>,
     shards: usize,
 }
 
@@ -131,8 +131,8 @@ impl OrderShard {
             timers: Timers::default(),
             outbox: Outbox::new(shards),
             rows_to_delete: Vec::new(),
-            checkpoint_wanted: None,
-            captured: VecDeque::new(),
+            checkpoints: VecDeque::new(),
+            captured: None,
             shards,
         }
     }

@@ -10,7 +10,7 @@ use common::{PLATFORM, channels, mall, mall_on, mall_with, run, world};
 use suanpan_channels::Rate;
 use suanpan_model::*;
 use suanpan_runtime::journal::{FaultyStorage, JournalOptions, SegmentJournal};
-use suanpan_runtime::{Engine, EngineOptions};
+use suanpan_runtime::{Command, Engine, EngineOptions, Reply};
 
 #[test]
 fn orders_and_balances_survive_a_restart_with_and_without_a_checkpoint() {
@@ -161,5 +161,45 @@ fn two_engines_never_share_a_directory() {
         let fault = second.err().expect("refused").to_string();
         assert!(fault.contains("use"), "{fault}");
         assert_eq!(PLATFORM.0, 9001);
+    });
+}
+
+#[test]
+fn checkpoints_taken_at_any_moment_come_back_to_the_same_state() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let channels = channels(|_| {});
+        // A checkpoint after every few hundred records, while orders come, are paid, end and are archived.
+        let options = || EngineOptions { checkpoint_every_bytes: 64 << 10, ..EngineOptions::new(dir.path()) };
+        let mut known: Vec<OrderId> = Vec::new();
+        for round in 0..4 {
+            let mall = mall_with(options(), &channels).await;
+            let creates = (0..1_500).map(|n| Command::Create(mall.terms(&format!("R{round}-{n}")).into()));
+            let created = mall.engine.call_many(creates.collect()).await;
+            for reply in created {
+                let Ok(Reply::Order(told)) = reply else { panic!("refused: {reply:?}") };
+                known.push(told.id);
+            }
+            mall.until_status(*known.last().unwrap(), OrderStatus::Frozen).await;
+            // Two of three are released, some of them orders of earlier rounds.
+            for id in known.iter().skip(round).step_by(3).chain(known.iter().skip(round + 1).step_by(3)) {
+                if mall.life(*id).await.status == OrderStatus::Frozen {
+                    mall.release(*id).await.unwrap();
+                }
+            }
+            let mut lives = Vec::new();
+            for id in &known {
+                lives.push(mall.life(*id).await);
+            }
+            let (seller, agent) = (mall.posted(mall.seller).await, mall.posted(mall.agent).await);
+            assert!(mall.engine.stats().checkpoints > 3, "{:?}", mall.engine.stats());
+            drop(mall);
+            let after = mall_with(options(), &channels).await;
+            for life in lives {
+                assert_eq!(*after.life(life.id).await, *life);
+            }
+            assert_eq!((after.posted(after.seller).await, after.posted(after.agent).await), (seller, agent));
+            after.check_books().await;
+        }
     });
 }

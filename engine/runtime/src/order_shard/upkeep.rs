@@ -11,13 +11,23 @@ use crate::store::{CheckpointRows, Table};
 /// Orders woken in one go, so that a flood of timers does not hold up other messages.
 const WAKES_AT_ONCE: usize = 4_096;
 
+/// Orders captured in one go for a checkpoint, so that a million live orders need neither a long pause nor a copy of
+/// them all.
+const ROWS_AT_ONCE: usize = 1_000;
+
+/// A checkpoint on its way: the orders that had changed when it was wanted.
+pub(super) struct Checkpointing {
+    epoch: u64,
+    replay_from: Lsn,
+    left: Vec<OrderId>,
+    deleted: Vec<OrderId>,
+}
+
 /// Rows captured for a checkpoint, of which the log does not have everything yet.
 pub(super) struct Captured {
     /// The batch that holds the last record contained in the rows.
     after_batch: u64,
-    rows: CheckpointRows,
-    epoch: u64,
-    durable: Lsn,
+    rows: Rows,
 }
 
 impl OrderShard {
@@ -113,53 +123,67 @@ impl OrderShard {
         self.settle(outside);
     }
 
-    /// A checkpoint is wanted; `durable` is the position up to which the whole log is.
+    /// A checkpoint is wanted; `durable` is the position up to which the whole log is. Everything of this shard up to
+    /// there is in the orders that changed by now, so the log is needed from there on only.
     pub fn on_checkpoint(&mut self, epoch: u64, durable: Lsn, outside: &mut dyn Outside) {
-        self.checkpoint_wanted = Some((epoch, durable));
+        let changed = self.live.iter().filter(|(_, live)| live.dirty).map(|(id, _)| *id);
+        self.checkpoints.push_back(Checkpointing {
+            epoch,
+            replay_from: durable.max(self.outbox.durable()),
+            left: changed.collect(),
+            deleted: std::mem::take(&mut self.rows_to_delete),
+        });
         self.settle(outside);
         self.capture(outside);
     }
 
-    /// Captures the orders that changed since the last checkpoint, between two batches. They are handed over once
-    /// all that is in them is durable.
+    /// Captures the next orders of a checkpoint, between two batches. They are handed over once all that is in them is
+    /// durable; only then the next ones are captured.
     fn capture(&mut self, outside: &mut dyn Outside) {
-        if !self.outbox.is_flushed() {
-            return;
-        }
-        let Some((epoch, durable)) = self.checkpoint_wanted.take() else { return };
-        let mut rows = CheckpointRows::new(Table::LiveOrders);
-        for (id, live) in &mut self.live {
-            if std::mem::take(&mut live.dirty) {
+        while self.captured.is_none() && self.outbox.is_flushed() {
+            let Some(checkpoint) = self.checkpoints.front_mut() else { return };
+            let mut rows = CheckpointRows::new(Table::LiveOrders);
+            let from = checkpoint.left.len().saturating_sub(ROWS_AT_ONCE);
+            for id in checkpoint.left.drain(from..) {
+                let Some(live) = self.live.get_mut(&id) else {
+                    // It ended since: the archive has it before these rows are written, and an older row must go.
+                    rows.delete(id.0.to_be_bytes());
+                    continue;
+                };
+                live.dirty = false;
                 live.has_row = true;
                 rows.upsert(id.0.to_be_bytes(), marked_row(&*live.order));
             }
-        }
-        for id in std::mem::take(&mut self.rows_to_delete) {
-            if !self.live.contains_key(&id) {
+            let is_last = checkpoint.left.is_empty();
+            for id in checkpoint.deleted.drain(..).filter(|id| !self.live.contains_key(id)) {
                 rows.delete(id.0.to_be_bytes());
             }
+            let rows = Rows {
+                source: Source::Orders(self.index),
+                epoch: checkpoint.epoch,
+                tables: vec![rows],
+                is_last,
+                replay_from: checkpoint.replay_from,
+                last_id: self.last_id,
+            };
+            if is_last {
+                self.checkpoints.pop_front();
+            }
+            self.captured = Some(Captured { after_batch: self.outbox.sent(), rows });
+            self.hand_over_captured(outside);
         }
-        self.captured.push_back(Captured { after_batch: self.outbox.sent(), rows, epoch, durable });
-        self.hand_over_captured(outside);
     }
 
     fn hand_over_captured(&mut self, outside: &mut dyn Outside) {
-        while let Some(captured) =
-            self.captured.pop_front_if(|captured| captured.after_batch <= self.outbox.committed())
+        if let Some(Captured { mut rows, .. }) =
+            self.captured.take_if(|captured| captured.after_batch <= self.outbox.committed())
         {
-            let Captured { mut rows, epoch, durable, .. } = captured;
-            let replay_from = durable.max(self.outbox.durable());
-            for bytes in rows.changes.iter_mut().filter_map(|(_, row)| row.as_mut()) {
-                mark_row(bytes, replay_from);
+            let applied = rows.replay_from.max(self.outbox.durable());
+            let changes = rows.tables.iter_mut().flat_map(|table| &mut table.changes);
+            for bytes in changes.filter_map(|(_, row)| row.as_mut()) {
+                mark_row(bytes, applied);
             }
-            let source = Source::Orders(self.index);
-            outside.checkpoint(Rows {
-                source,
-                epoch,
-                tables: vec![rows],
-                replay_from,
-                last_id: self.last_id,
-            });
+            outside.checkpoint(rows);
         }
     }
 }
