@@ -189,9 +189,9 @@ fn main() {
     });
     let mut restored = Restored::default();
     let merchants: Vec<AccountId> =
-        (1..=1_000_u64).map(|n| AccountId::opened(AccountType::Settlement, n, n as u8)).collect();
+        (1..=1_000_u64).map(|n| AccountId::opened(AccountType::Settlement, n, (n & 0xff) as u8)).collect();
     let agents: Vec<AccountId> =
-        (2_000..2_050_u64).map(|n| AccountId::opened(AccountType::Commission, n, n as u8)).collect();
+        (2_000..2_050_u64).map(|n| AccountId::opened(AccountType::Commission, n, (n & 0xff) as u8)).collect();
     for account in merchants.iter().chain(&agents) {
         let reference: smol_str::SmolStr = account.raw().to_string().into();
         restored.ledger.apply(&LedgerEvent::AccountOpened {
@@ -314,6 +314,7 @@ fn step(
 
 fn terms(n: u64, now: TimestampMs, merchants: &[AccountId], agents: &[AccountId]) -> OrderTerms {
     let amount = Amount::from_minor(1_000 + n % 400_000);
+    let place = usize::try_from(n).expect("orders are counted in usize");
     let commission = AccountId::internal(AccountType::CommissionIncome, PLATFORM.0, Currency::Cny, 0);
     OrderTerms {
         platform: PLATFORM,
@@ -322,7 +323,7 @@ fn terms(n: u64, now: TimestampMs, merchants: &[AccountId], agents: &[AccountId]
         payer_account: None,
         amount,
         currency: Currency::Cny,
-        kind: if n % 2 == 0 { PayKind::Gateway } else { PayKind::QuickPay },
+        kind: if n.is_multiple_of(2) { PayKind::Gateway } else { PayKind::QuickPay },
         bank: Bank::from_code("ICBC"),
         card_type: Some(CardType::Debit),
         agreement_no: "AGREE1".into(),
@@ -330,10 +331,10 @@ fn terms(n: u64, now: TimestampMs, merchants: &[AccountId], agents: &[AccountId]
         expires_at: now + DurationMs::from_days(1),
         escrow: true,
         coupon: Some(CouponUse { campaign: CampaignId(1), subsidy: Amount::from_minor(100) }),
-        sub_orders: [SubOrder { merchant: merchants[n as usize % merchants.len()], amount }].into(),
+        sub_orders: [SubOrder { merchant: merchants[place % merchants.len()], amount }].into(),
         splits: [
             SplitRule { receiver: commission, share: Share::Bps(500) },
-            SplitRule { receiver: agents[n as usize % agents.len()], share: Share::Bps(200) },
+            SplitRule { receiver: agents[place % agents.len()], share: Share::Bps(200) },
         ]
         .into(),
         callback: "".into(),
