@@ -217,7 +217,7 @@ fn main() {
         restored.ledger.carry_out(Lsn(0), &fill);
     }
     let mut bench = Bench {
-        orders: OrderShard::new(0, 1, Arc::clone(&shared), KeyFilter::new(), OrderId(0)),
+        orders: OrderShard::new(0, 1, Arc::clone(&shared), KeyFilter::new(), OrderId(0), Lsn(0)),
         balances: BalanceShard::new(0, 1, Arc::clone(&shared), restored),
         wires: Wires::default(),
         lsn: Lsn(1),

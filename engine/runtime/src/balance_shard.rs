@@ -18,7 +18,7 @@ use suanpan_model::{
 use crate::api::{Balance, StatementLine, StatementQuery, TrialRow};
 use crate::codec::{encode_record, mark_row, marked_row};
 use crate::messages::{HoldAnswer, HoldAsk, LogBatch, Rows, Source, TimedInstruction};
-use crate::shared::Shared;
+use crate::shared::{AccountName, Shared};
 use crate::statements::{HandOver, Statements, read_chunks};
 use crate::store::{CheckpointRows, Table};
 
@@ -162,7 +162,7 @@ impl BalanceShard {
             Decision::Moved(events) => {
                 for event in events {
                     self.ledger.apply(&event);
-                    self.note(&event);
+                    self.note(&event, batch);
                     batch.add(&Record::Ledger { at: now, event });
                 }
             }
@@ -170,12 +170,12 @@ impl BalanceShard {
         Ok(())
     }
 
-    fn note(&mut self, event: &LedgerEvent) {
+    fn note(&mut self, event: &LedgerEvent, batch: &mut Batch) {
         match event {
             LedgerEvent::AccountOpened { account, platform, reference, currency, .. } => {
                 self.dirty.insert(*account);
                 let facts = AccountFacts { platform: *platform, currency: *currency };
-                self.shared.registry.insert(*account, (*platform, account.kind(), reference.clone()), facts);
+                batch.opened.push((*account, (*platform, account.kind(), reference.clone()), facts));
             }
             LedgerEvent::EntryPosted { entry, reference } => {
                 let first = entry.postings.first().map_or(0, |posting| posting.account.raw());
@@ -204,6 +204,10 @@ impl BalanceShard {
             payload: batch.payload,
             instructions: batch.instructions,
         });
+        // Orders may name an account once its opening stands in the log before them.
+        for (account, name, facts) in batch.opened {
+            self.shared.registry.insert(account, name, facts);
+        }
     }
 
     /// The oldest batch of this shard is durable.
@@ -387,11 +391,17 @@ struct Batch {
     payload: Vec<u8>,
     records: u32,
     instructions: Vec<Vec<TimedInstruction>>,
+    opened: Vec<(AccountId, AccountName, AccountFacts)>,
 }
 
 impl Batch {
     fn new(shards: usize) -> Self {
-        Self { payload: Vec::new(), records: 0, instructions: (0..shards).map(|_| Vec::new()).collect() }
+        Self {
+            payload: Vec::new(),
+            records: 0,
+            instructions: (0..shards).map(|_| Vec::new()).collect(),
+            opened: Vec::new(),
+        }
     }
 
     fn add(&mut self, record: &Record) {

@@ -63,6 +63,9 @@ pub struct LogWriter<L> {
     checkpoint_every_bytes: u64,
     bytes_since_checkpoint: u64,
     epoch: u64,
+    /// Whether a checkpoint is under way, and whether another one is wanted after it.
+    checkpoint_open: bool,
+    checkpoint_again: bool,
     group: Vec<u8>,
     commit_micros: Arc<std::sync::Mutex<Histogram<u64>>>,
     broken: bool,
@@ -86,6 +89,8 @@ impl<L: Listeners> LogWriter<L> {
             checkpoint_every_bytes,
             bytes_since_checkpoint: 0,
             epoch: 0,
+            checkpoint_open: false,
+            checkpoint_again: false,
             group: Vec::new(),
             commit_micros,
             broken: false,
@@ -112,8 +117,9 @@ impl<L: Listeners> LogWriter<L> {
                 }
                 sort(message, &mut batches, &mut others);
             }
-            if !batches.is_empty() && !self.broken {
-                self.commit(std::mem::take(&mut batches));
+            let gathered = std::mem::take(&mut batches);
+            if !gathered.is_empty() && !self.broken {
+                self.commit(gathered);
             }
             while let Some(message) = others.pop_front() {
                 match message {
@@ -158,16 +164,21 @@ impl<L: Listeners> LogWriter<L> {
         loop {
             match self.journal.append(records, &self.group) {
                 Ok(first) => {
-                    if self.shared.gate.trouble().is_some() {
+                    if self.shared.gate.has_trouble() {
                         tracing::warn!("the journal can be written again; requests are taken again");
                         self.shared.gate.set_trouble(None);
                     }
                     return Some(Lsn(first));
                 }
                 Err(fault) if fault.is_retryable() => {
-                    if self.shared.gate.trouble().is_none() {
+                    if !self.shared.gate.has_trouble() {
                         tracing::error!(%fault, "the journal cannot be written; nothing is acknowledged until it can");
                         self.shared.gate.set_trouble(Some(fault.to_string()));
+                    }
+                    if self.shared.gate.is_closed() {
+                        tracing::error!("given up because the engine stops; nothing of it was acknowledged");
+                        self.broken = true;
+                        return None;
                     }
                     std::thread::sleep(RETRY);
                 }
@@ -209,6 +220,10 @@ impl<L: Listeners> LogWriter<L> {
 
     fn begin_checkpoint(&mut self) {
         self.bytes_since_checkpoint = 0;
+        if std::mem::replace(&mut self.checkpoint_open, true) {
+            self.checkpoint_again = true;
+            return;
+        }
         self.epoch += 1;
         let durable = Lsn(self.journal.next_lsn() - 1);
         for shard in 0..self.shards {
@@ -218,6 +233,10 @@ impl<L: Listeners> LogWriter<L> {
     }
 
     fn release(&mut self, before: Lsn) {
+        self.checkpoint_open = false;
+        if std::mem::take(&mut self.checkpoint_again) {
+            self.begin_checkpoint();
+        }
         if let Err(fault) = self.journal.release_before(before.0) {
             tracing::warn!(%fault, "old parts of the journal cannot be released; trying again after the next checkpoint");
         }

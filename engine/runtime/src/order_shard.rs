@@ -14,8 +14,8 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use suanpan_core::order::{self, AccountFacts, Context, Decision, Directory, Events};
 use suanpan_model::{
-    AccountId, Campaign, CampaignId, ChannelReport, ChannelRequest, Order, OrderCommand, OrderEvent, OrderId,
-    OrderStatus, Record, Reject, RejectCode, TimestampMs,
+    AccountId, Campaign, CampaignId, ChannelReport, ChannelRequest, Lsn, Order, OrderCommand, OrderEvent,
+    OrderId, OrderStatus, Record, Reject, RejectCode, TimestampMs,
 };
 
 use crate::api::OrderSummary;
@@ -28,6 +28,9 @@ use crate::timers::Timers;
 pub use outbox::Outbox;
 use requests::Reserving;
 use upkeep::{Captured, Checkpointing};
+
+/// Orders looked at in one go after a restart.
+const RECOVERED_AT_ONCE: usize = 10_000;
 
 /// What a shard can make happen outside itself.
 pub trait Outside {
@@ -55,6 +58,8 @@ pub(crate) struct Live {
     dirty: bool,
     /// Whether a checkpoint row of it exists.
     has_row: bool,
+    /// The batch that holds its last record.
+    last_batch: u64,
 }
 
 /// What accounts are, as far as orders asked: it never changes, so each shard keeps its own copy and the shared index
@@ -102,13 +107,15 @@ pub struct OrderShard {
     outbox: Outbox,
     /// Checkpoint rows of orders that are in the archive and have to go.
     rows_to_delete: Vec<OrderId>,
+    /// Orders that were live before the restart and were not looked at yet.
+    recovering: Vec<OrderId>,
     checkpoints: VecDeque<Checkpointing>,
     captured: Option<Captured>,
     shards: usize,
 }
 
 impl OrderShard {
-    /// An empty shard; `archived` knows the keys of archived orders.
+    /// An empty shard; `archived` knows the keys of archived orders, and the log is durable up to `durable`.
     #[must_use]
     pub fn new(
         index: usize,
@@ -116,6 +123,7 @@ impl OrderShard {
         shared: Arc<Shared>,
         archived: KeyFilter,
         last_id: OrderId,
+        durable: Lsn,
     ) -> Self {
         Self {
             index,
@@ -129,8 +137,9 @@ impl OrderShard {
             facts: FactsCache::default(),
             last_id,
             timers: Timers::default(),
-            outbox: Outbox::new(shards),
+            outbox: Outbox::new(shards, durable),
             rows_to_delete: Vec::new(),
+            recovering: Vec::new(),
             checkpoints: VecDeque::new(),
             captured: None,
             shards,
@@ -144,7 +153,7 @@ impl OrderShard {
         self.shared.gate.orders_came(1);
         let scheduled = order.next_due();
         self.timers.set(scheduled, order.id);
-        self.live.insert(order.id, Live { order, scheduled, dirty, has_row });
+        self.live.insert(order.id, Live { order, scheduled, dirty, has_row, last_batch: 0 });
     }
 
     /// Remembers to delete a checkpoint row, because the archive has the order.
@@ -154,9 +163,15 @@ impl OrderShard {
 
     /// Starts work after a recovery: calls that were under way are asked about, finished orders go to the archive.
     pub fn recover(&mut self, outside: &mut dyn Outside) {
+        self.recovering = self.live.keys().copied().collect();
+        self.recover_some(outside);
+    }
+
+    /// Recovers some of the orders, so that millions of them make neither one endless batch nor a long silence.
+    fn recover_some(&mut self, outside: &mut dyn Outside) {
         let now = self.shared.clock.now();
-        let ids: Vec<OrderId> = self.live.keys().copied().collect();
-        for id in ids {
+        let from = self.recovering.len().saturating_sub(RECOVERED_AT_ONCE);
+        for id in self.recovering.split_off(from) {
             let ended = self.live.get(&id).is_some_and(|live| live.order.is_finished());
             if ended {
                 self.outbox.finished.push(id);
@@ -258,6 +273,7 @@ fn record(
 ) {
     let order = &live.order;
     live.dirty = true;
+    live.last_batch = outbox.sent() + 1;
     for event in &events {
         meter(shared, order, event, now);
     }

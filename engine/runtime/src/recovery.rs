@@ -20,6 +20,7 @@ use crate::fault::EngineFault;
 use crate::journal::Journal;
 use crate::keeper::{CheckpointMeta, archive_batch};
 use crate::messages::{Finished, FinishedOrder, HoldAsk};
+use crate::statements::read_chunks;
 use crate::store::{Store, Table};
 
 /// Finished orders that are gathered before they are fed to the archive while the log is replayed.
@@ -119,6 +120,8 @@ struct Replay<'a> {
     shards: usize,
     marks: Vec<Marks>,
     finished: Vec<OrderId>,
+    /// For each account, the last line that the archive has.
+    archived_lines: FxHashMap<AccountId, Lsn>,
     told: u64,
     state: Recovered,
 }
@@ -169,7 +172,16 @@ impl<'a> Replay<'a> {
         let marks = balances.iter_mut().map(|restored| restored.ledger.settle_restored()).collect();
         let last_id = meta.last_id;
         let state = Recovered { orders, balances, meta, last_id, ..Recovered::default() };
-        Ok(Self { store, purpose, shards, marks, finished: Vec::new(), told: 0, state })
+        Ok(Self {
+            store,
+            purpose,
+            shards,
+            marks,
+            finished: Vec::new(),
+            archived_lines: FxHashMap::default(),
+            told: 0,
+            state,
+        })
     }
 
     fn record(&mut self, lsn: Lsn, record: &Record) -> Result<(), EngineFault> {
@@ -180,6 +192,9 @@ impl<'a> Replay<'a> {
         }
         let (Record::Order { at, .. } | Record::Ledger { at, .. }) = record;
         let (balances, marks, shards) = (&mut self.state.balances, &self.marks, self.shards);
+        let (store, after) = (self.store, self.state.meta.replay_from);
+        let archived_lines = &mut self.archived_lines;
+        let mut failed = None;
         instructions(record, &mut |instruction| {
             let account = instruction.account();
             let shard = account.shard(shards);
@@ -187,10 +202,22 @@ impl<'a> Replay<'a> {
             let opening = restored.ledger.account(account).map_or(0, |account| account.posted);
             if restored.ledger.replay(&marks[shard], lsn, &instruction) {
                 restored.dirty.insert(account);
-                restored.statements.add(lsn, *at, &instruction, opening);
+                // What the archive has is never packed again: chunks of one account do not overlap.
+                let known = archived_lines.entry(account).or_insert_with(|| {
+                    last_archived_line(store, account, after).unwrap_or_else(|fault| {
+                        failed.get_or_insert(fault);
+                        Lsn(0)
+                    })
+                });
+                if lsn > *known {
+                    restored.statements.add(lsn, *at, &instruction, opening);
+                }
             }
         });
-        self.feed_archive()
+        if let Some(fault) = failed {
+            return Err(fault);
+        }
+        self.feed_archive(lsn)
     }
 
     fn order(
@@ -272,7 +299,7 @@ impl<'a> Replay<'a> {
     }
 
     /// Feeds the archive on the way, so that a long tail needs no more memory than a short one.
-    fn feed_archive(&mut self) -> Result<(), EngineFault> {
+    fn feed_archive(&mut self, lsn: Lsn) -> Result<(), EngineFault> {
         let lines: usize = self.state.balances.iter().map(|restored| restored.statements.len()).sum();
         if self.finished.len() < FEED_ORDERS && lines < FEED_LINES {
             return Ok(());
@@ -283,7 +310,11 @@ impl<'a> Replay<'a> {
             restored.statements.confirm(handed.no);
             statements.push((0, handed.no, handed.rows));
         }
-        let applied = Lsn(self.state.meta.replay_from.0 + self.state.replayed);
+        if self.purpose == Purpose::Verify {
+            self.finished.clear();
+            return Ok(());
+        }
+        let applied = lsn;
         let mut buffer = Vec::new();
         let mut orders = Vec::with_capacity(self.finished.len());
         for id in self.finished.drain(..) {
@@ -297,12 +328,7 @@ impl<'a> Replay<'a> {
                 orders.push(FinishedOrder::new(&known.order, applied, &mut buffer));
             }
         }
-        match self.purpose {
-            Purpose::Start => {
-                self.store.ingest(archive_batch(&[Finished { shard: 0, orders }], &statements))?;
-            }
-            Purpose::Verify => {}
-        }
+        self.store.ingest(archive_batch(&[Finished { shard: 0, orders }], &statements))?;
         Ok(())
     }
 
@@ -312,6 +338,17 @@ impl<'a> Replay<'a> {
             tracing::info!(records = self.told, position = lsn.0, "replaying the log");
         }
     }
+}
+
+/// Position of the last line that the archive has of an account, as far as it is after `after`.
+fn last_archived_line(store: &Store, account: AccountId, after: Lsn) -> Result<Lsn, EngineFault> {
+    let chunks = store.statement(account.raw(), after.0 + 1, u64::MAX, usize::MAX)?;
+    let mut last = Lsn(0);
+    read_chunks(account, chunks.iter().map(|chunk| &chunk.postings[..]), |line| {
+        last = last.max(line.lsn);
+        ControlFlow::Continue(())
+    })?;
+    Ok(last)
 }
 
 impl Recovered {

@@ -304,6 +304,18 @@ impl Gate {
         self.poison.store(Some(Arc::new(why)));
     }
 
+    /// Whether it was said that nothing can be made durable just now.
+    #[must_use]
+    pub fn has_trouble(&self) -> bool {
+        self.trouble.load().is_some()
+    }
+
+    /// Whether the engine must be restarted.
+    #[must_use]
+    pub fn is_poisoned(&self) -> bool {
+        self.poison.load().is_some()
+    }
+
     /// Why nothing can be made durable, if so.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {

@@ -28,6 +28,9 @@ use crate::recovery::{Purpose, Recovered, recover};
 use crate::shared::{Counters, Feed, Gate, Meters, Registry, Shared};
 use crate::store::{KeyFilter, Store, StoreOptions};
 
+/// Largest group of the journal: what gathers while the disk stands still must fit, and is bounded by the gate.
+const GROUP_BYTES_MAX: u64 = 1 << 30;
+
 /// How much less CPU time the archive gets than the actors when both want it.
 const ARCHIVE_NICENESS: i32 = 19;
 
@@ -49,7 +52,10 @@ impl Running {
 
     pub(crate) fn start(options: &EngineOptions, world: World) -> Result<Self, EngineFault> {
         check(options)?;
-        let journal = SegmentJournal::open(&options.dir.join("journal"), JournalOptions::default())?;
+        let journal = SegmentJournal::open(
+            &options.dir.join("journal"),
+            JournalOptions { max_group_bytes: GROUP_BYTES_MAX, ..JournalOptions::default() },
+        )?;
         Self::start_on(Box::new(journal), options, world)
     }
 
@@ -211,11 +217,11 @@ fn shards(
 ) -> Result<(Vec<OrderShard>, Vec<BalanceShard>), EngineFault> {
     let mut filters: Vec<KeyFilter> = (0..count).map(|_| KeyFilter::new()).collect();
     shared.store.for_each_key(&mut |key| filters[(key & 0xff) as usize & (count - 1)].insert(key))?;
-    let last_id = recovered.last_id;
+    let (last_id, durable) = (recovered.last_id, recovered.durable);
     let mut orders: Vec<OrderShard> = filters
         .into_iter()
         .enumerate()
-        .map(|(index, filter)| OrderShard::new(index, count, Arc::clone(shared), filter, last_id))
+        .map(|(index, filter)| OrderShard::new(index, count, Arc::clone(shared), filter, last_id, durable))
         .collect();
     for (id, known) in recovered.orders {
         orders[id.shard(count)].insert(Arc::new(known.order), known.has_row, known.dirty);
@@ -254,11 +260,13 @@ fn start_actors(
     let (ready, started) = bounded(1);
     let thread = spawn("suanpan-actors", move || {
         let runner = actix::System::new();
+        let mut arbiters = Vec::new();
         runner.block_on(async {
             let mut order_addresses = Vec::with_capacity(orders.len());
             let mut balance_addresses = Vec::with_capacity(balances.len());
             for (index, (orders, balances)) in orders.into_iter().zip(balances).enumerate() {
-                let arbiter = actix::Arbiter::new().handle();
+                arbiters.push(actix::Arbiter::new());
+                let arbiter = arbiters[index].handle();
                 let ports = || Ports::new(index, Arc::clone(&wiring));
                 let actor = OrderActor::new(orders, ports(), Arc::clone(&shared));
                 order_addresses.push(OrderActor::start_in_arbiter(&arbiter, |_| actor));
@@ -266,6 +274,8 @@ fn start_actors(
                 balance_addresses.push(BalanceActor::start_in_arbiter(&arbiter, |_| actor));
             }
             let arbiter = actix::Arbiter::new();
+            let handle = arbiter.handle();
+            arbiters.push(arbiter);
             let sink: Arc<dyn ReportSink> = Arc::new(ReportRouter(Arc::clone(&wiring)));
             let mut channels = FxHashMap::default();
             let mut waiting = Vec::with_capacity(adapters.len());
@@ -275,7 +285,6 @@ fn start_actors(
                 waiting.push((id, actor));
             }
             // Wired first: a channel may have something to say as soon as its actor starts.
-            let handle = arbiter.handle();
             for (id, actor) in waiting {
                 channels.insert(id, ChannelActor::start_in_arbiter(&handle, |_| actor));
             }
@@ -287,6 +296,13 @@ fn start_actors(
         });
         if let Err(error) = runner.run() {
             tracing::error!(%error, "the actors ended with a fault");
+        }
+        // Shards hold the store: the directory is free again once they have ended.
+        for arbiter in arbiters {
+            arbiter.stop();
+            if arbiter.join().is_err() {
+                tracing::error!("a shard's thread ended with a panic");
+            }
         }
     })?;
     let system = started

@@ -1,5 +1,7 @@
 //! The engine's accounts: opening, top-ups, balances, statements, the trial balance.
 
+use std::sync::Arc;
+
 use suanpan_core::ledger::LedgerCommand;
 use suanpan_core::order::Directory;
 use suanpan_model::{
@@ -14,7 +16,7 @@ use crate::api::{
     Balance, FUNDING, OpenAccount, StatementLine, StatementQuery, TopUp, TrialBalance, TrialRow,
 };
 use crate::log_writer::LogMessage;
-use crate::shared::busy;
+use crate::shared::{Shared, busy};
 
 impl Engine {
     /// Opens accounts; a repeat returns the account that exists. Answers in the order of the requests.
@@ -73,7 +75,11 @@ impl Engine {
         for (account, command) in commands {
             let (to, answer) = oneshot::channel();
             // Whoever asked may have given up waiting.
-            let tell: crate::balance_shard::Told = Box::new(move |result| drop(to.send(result)));
+            let place = Place(Arc::clone(&self.running.shared));
+            let tell: crate::balance_shard::Told = Box::new(move |result| {
+                drop(place);
+                drop(to.send(result));
+            });
             by_shard[account.shard(wiring.balances.len())].push((command, tell));
             answers.push(answer);
         }
@@ -85,7 +91,6 @@ impl Engine {
         let mut results = Vec::with_capacity(count);
         for answer in answers {
             results.push(answer.await.unwrap_or_else(|_| Err(ended())));
-            self.shared().gate.answered(1);
         }
         results
     }
@@ -200,6 +205,15 @@ impl Engine {
         }
         trial.rows.sort_by_key(|row| (row.kind, row.owner, row.currency));
         trial
+    }
+}
+
+/// A place at the gate that is given back with the command, whether or not anybody still waits for its answer.
+struct Place(Arc<Shared>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.gate.answered(1);
     }
 }
 

@@ -45,7 +45,8 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    pub(super) fn new(shards: usize) -> Self {
+    /// An empty outbox; the log is durable up to `durable`.
+    pub(super) fn new(shards: usize, durable: Lsn) -> Self {
         Self {
             payload: Vec::new(),
             records: 0,
@@ -57,7 +58,7 @@ impl Outbox {
             in_log: VecDeque::new(),
             sent: 0,
             committed: 0,
-            durable: Lsn(0),
+            durable,
             spare_payloads: Vec::new(),
         }
     }

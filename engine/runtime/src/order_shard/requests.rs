@@ -120,10 +120,21 @@ impl OrderShard {
         self.by_key.insert(order.terms.key(), id);
         self.shared.gate.orders_came(1);
         let order = Arc::new(order);
-        let mut live = Live { order, scheduled: TimestampMs::NEVER, dirty: true, has_row: false };
+        let mut live =
+            Live { order, scheduled: TimestampMs::NEVER, dirty: true, has_row: false, last_batch: 0 };
         record(&mut live, now, events, &self.shared, &mut self.timers, &mut self.outbox);
         self.live.insert(id, live);
         Ok(told)
+    }
+
+    /// Tells everybody who waits for a hold that no answer will come, because a shard was stopped by a bug.
+    pub(super) fn give_up_reserving(&mut self) {
+        for (_, reserving) in self.reserving.drain() {
+            self.by_key.remove(&reserving.terms.key());
+            let expected = "an engine that was restarted; nothing was recorded";
+            let result = Err(Reject::new(RejectCode::Unavailable, "", expected));
+            self.outbox.answer(&reserving.sink, Answer { ticket: reserving.ticket, result });
+        }
     }
 
     /// Balance shards answered.

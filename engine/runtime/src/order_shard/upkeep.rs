@@ -1,9 +1,9 @@
 //! Commits, timers, archive and checkpoint.
 
-use suanpan_model::{Lsn, OrderCommand, OrderId};
+use suanpan_model::{DurationMs, Lsn, OrderCommand, OrderId};
 
 use super::outbox::Waiting;
-use super::{OrderShard, Outside};
+use super::{Live, OrderShard, Outside};
 use crate::codec::{mark_row, marked_row};
 use crate::messages::{Finished, FinishedOrder, Rows, Source};
 use crate::store::{CheckpointRows, Table};
@@ -65,8 +65,10 @@ impl OrderShard {
     fn archive_finished(&mut self, ids: Vec<OrderId>, outside: &mut dyn Outside) {
         let mut orders = Vec::with_capacity(ids.len());
         for id in ids {
-            // News may have come since: then the order is handed over when it ends again.
-            if self.live.get(&id).is_none_or(|live| !live.order.is_finished()) {
+            // News may have come since: then the order is handed over when that is durable, too.
+            let is_over =
+                |live: &Live| live.order.is_finished() && live.last_batch <= self.outbox.committed();
+            if !self.live.get(&id).is_some_and(is_over) {
                 continue;
             }
             let Some(live) = self.live.remove(&id) else { continue };
@@ -99,6 +101,12 @@ impl OrderShard {
     /// Time passed.
     pub fn on_tick(&mut self, outside: &mut dyn Outside) {
         let now = self.shared.clock.now();
+        if !self.recovering.is_empty() {
+            self.recover_some(outside);
+        }
+        if self.shared.gate.is_poisoned() {
+            self.give_up_reserving();
+        }
         for id in self.timers.take_due(now, WAKES_AT_ONCE) {
             let Some(live) = self.live.get_mut(&id) else { continue };
             let due = live.order.next_due();
@@ -106,7 +114,8 @@ impl OrderShard {
             if due > now {
                 self.timers.set(due, id);
             } else if let Err(reject) = self.act(id, &OrderCommand::Wake, now) {
-                tracing::error!(order = %id, %reject, "an order cannot be woken");
+                tracing::error!(order = %id, %reject, "an order cannot be woken; trying again in a minute");
+                self.timers.set(now + DurationMs::from_secs(60), id);
             } else if let Some(live) = self.live.get_mut(&id) {
                 let due = live.order.next_due();
                 live.scheduled = due;
