@@ -30,6 +30,9 @@ use crate::{clock::Clock, keeper};
 /// How often timers are looked at.
 const TICK: Duration = Duration::from_millis(50);
 
+/// Messages that may wait for the store keeper while a checkpoint goes on.
+const KEEPER_BACKLOG: usize = 16;
+
 /// How often quiet shards hand their statement lines over.
 const STATEMENTS: Duration = Duration::from_secs(1);
 
@@ -244,6 +247,10 @@ impl order_shard::Outside for Ports {
 
     fn checkpoint(&mut self, rows: Rows) {
         self.to_keeper(KeeperMessage::Checkpoint(rows));
+    }
+
+    fn has_room_for_rows(&self) -> bool {
+        self.wiring().keeper.len() < KEEPER_BACKLOG
     }
 }
 

@@ -46,6 +46,8 @@ pub trait Outside {
     fn archive(&mut self, finished: Finished);
     /// Hands checkpoint rows to the store.
     fn checkpoint(&mut self, rows: Rows);
+    /// Whether the store keeps up, so that more rows may be captured.
+    fn has_room_for_rows(&self) -> bool;
 }
 
 /// An order in memory.

@@ -130,6 +130,7 @@ impl OrderShard {
             }
         }
         self.settle(outside);
+        self.capture(outside);
     }
 
     /// A checkpoint is wanted; `durable` is the position up to which the whole log is. Everything of this shard up to
@@ -149,7 +150,7 @@ impl OrderShard {
     /// Captures the next orders of a checkpoint, between two batches. They are handed over once all that is in them is
     /// durable; only then the next ones are captured.
     fn capture(&mut self, outside: &mut dyn Outside) {
-        while self.captured.is_none() && self.outbox.is_flushed() {
+        while self.captured.is_none() && self.outbox.is_flushed() && outside.has_room_for_rows() {
             let Some(checkpoint) = self.checkpoints.front_mut() else { return };
             let mut rows = CheckpointRows::new(Table::LiveOrders);
             let from = checkpoint.left.len().saturating_sub(ROWS_AT_ONCE);
