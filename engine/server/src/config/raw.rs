@@ -52,7 +52,7 @@ pub(super) struct RawEngine {
 
 impl Default for RawEngine {
     fn default() -> Self {
-        Self { shards: 2, in_flight_max: 65_536, live_orders_max: 4_000_000, checkpoint_every_mib: 1_024 }
+        Self { shards: 2, in_flight_max: 65_536, live_orders_max: 4_000_000, checkpoint_every_mib: 256 }
     }
 }
 
