@@ -226,3 +226,24 @@ fn statements_tell_every_line_with_its_balance_from_memory_and_archive() {
         assert_eq!(mall.engine.statement(next).await.unwrap(), lines[7..14]);
     });
 }
+
+#[test]
+fn a_fee_above_the_payment_is_booked_as_the_channel_takes_it() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let mut icbc = channels(|_| {});
+        icbc.retain(|adapter| adapter.capability().name == "icbc");
+        let mall = mall(dir.path(), &icbc).await;
+        let amount = Amount::from_minor(1);
+        let sub_orders = [SubOrder { merchant: mall.seller, amount }].into();
+        let tiny =
+            OrderTerms { amount, sub_orders, coupon: None, splits: Default::default(), ..mall.terms("A-1") };
+        let order = mall.create(&tiny).await.unwrap();
+        let frozen = mall.until_status(order.id, OrderStatus::Frozen).await;
+        // icbc takes at least 0.05, also of 0.01: the merchant bears a cent of it, the operator the rest.
+        assert_eq!(frozen.attempts[0].fee.minor(), 5);
+        mall.release(order.id).await.unwrap();
+        assert_eq!(mall.posted(mall.seller).await, 0);
+        mall.check_books().await;
+    });
+}

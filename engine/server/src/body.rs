@@ -58,8 +58,23 @@ fn json_problem(bytes: &[u8], error: &serde_json::Error) -> Problem {
             let field = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
             Problem::new(RejectCode::MissingField, field, message)
         }
-        None => Problem::new(RejectCode::InvalidField, path, message),
+        None => Problem::new(RejectCode::InvalidField, path, without_value(&message)),
     }
+}
+
+/// Most characters of a JSON fault that are told.
+const FAULT_CHARS: usize = 300;
+
+/// The fault without the value that was sent, which may be a secret in the wrong form, and never longer than a screen.
+fn without_value(message: &str) -> String {
+    let names_value = ["invalid type: ", "invalid value: ", "invalid length "]
+        .iter()
+        .any(|start| message.starts_with(start));
+    let told = match message.split_once(", expected ") {
+        Some((_, expected)) if names_value => format!("another form of value; expected {expected}"),
+        Some(_) | None => message.to_owned(),
+    };
+    told.chars().take(FAULT_CHARS).collect()
 }
 
 fn quoted_after<'a>(message: &'a str, start: &str) -> Option<&'a str> {

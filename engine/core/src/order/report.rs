@@ -153,7 +153,7 @@ fn success(
     if amount != order.terms.payable() {
         return contradiction(order, attempt.no, "amount");
     }
-    let fee = fee.unwrap_or(attempt.fee).min(amount);
+    let fee = fee.unwrap_or(attempt.fee);
     if !order.status.is_unpaid() {
         return late(order, context, attempt, channel_no, fee);
     }
