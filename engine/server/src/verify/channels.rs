@@ -116,12 +116,23 @@ fn on_the_way(
         let in_memory = recovered.orders.get(&id).map(|known| known.order.clone());
         let Some(order) = in_memory.or_else(|| archive::order(store, id.0)) else { continue };
         let difference = theirs(&line) - ours(&order, attempt);
-        if difference != 0 && (!order.is_finished() || !line.noticed) {
+        if difference != 0 && may_be_on_the_way(&order, attempt, &line) {
             sum += difference;
             payments += 1;
         }
     }
     (sum, payments)
+}
+
+/// Whether news of a line may still be on its way here. A channel books before it tells: what we know as paid and it
+/// does not is no news, and what both know as paid differs by refunds under way only.
+fn may_be_on_the_way(order: &Order, number: AttemptNo, line: &BookLine) -> bool {
+    let paid_here = order.attempt(number).is_some_and(|attempt| attempt.state == AttemptState::Succeeded);
+    if paid_here {
+        line.status == LineStatus::Paid && order.refunds.iter().any(|refund| refund.state.is_alive())
+    } else {
+        !order.is_finished() || !line.noticed
+    }
 }
 
 fn theirs(line: &BookLine) -> i128 {
