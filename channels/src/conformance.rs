@@ -128,7 +128,12 @@ fn a_closed_payment_stays_unpaid(bench: &mut Bench) {
                 assert_eq!(bench.query(payment), outcome, "a close that came too late tells the truth");
             }
             Some(Outcome::Processing | Outcome::Unknown(_) | Outcome::NotFound) | None => {}
-            Some(outcome @ (Outcome::Accepted { .. } | Outcome::NotSent(_))) => {
+            Some(
+                outcome @ (Outcome::Accepted { .. }
+                | Outcome::NotSent(_)
+                | Outcome::Abnormal { .. }
+                | Outcome::Bounced { .. }),
+            ) => {
                 panic!("{} is no answer to a close", outcome.name());
             }
         }

@@ -30,6 +30,17 @@ pub enum AccountType {
     Deposit = 5,
     /// Commission of an agent or sub-agent.
     Commission = 6,
+    /// What the owner of an account owes the operator, because it had spent what it had to give back. Numbered like
+    /// the account.
+    Receivable = 7,
+    /// Coupons of a campaign that nobody has yet, in pieces.
+    CouponStock = 8,
+    /// Coupons of a campaign that a customer has, in pieces.
+    CouponWallet = 9,
+    /// Coupons of a campaign that a customer may still get, in pieces.
+    CouponAllowance = 10,
+    /// What the owner of an account owes its platform, which advanced it. Numbered like the account.
+    Advanced = 11,
     /// Money that a channel holds for the engine. Owner: channel.
     ChannelClearing = 64,
     /// Money frozen for orders (担保). Owner: platform.
@@ -44,19 +55,26 @@ pub enum AccountType {
     CouponFund = 69,
     /// Money that belongs to no live order: late and double payments. Owner: platform.
     Suspense = 70,
-    /// What a receiver owes after a refund that it could not pay. Owner: platform.
-    Receivable = 71,
+    /// What a platform advanced for receivers that owe it. Owner: platform.
+    Advance = 71,
+    /// The other side of coupons, in pieces. Owner: platform.
+    CouponPool = 72,
 }
 
 impl AccountType {
     /// Every type, in the order of the chart.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 20] = [
         Self::Cash,
         Self::Settlement,
         Self::Marketing,
         Self::Wealth,
         Self::Deposit,
         Self::Commission,
+        Self::Receivable,
+        Self::CouponStock,
+        Self::CouponWallet,
+        Self::CouponAllowance,
+        Self::Advanced,
         Self::ChannelClearing,
         Self::Escrow,
         Self::CommissionIncome,
@@ -64,7 +82,8 @@ impl AccountType {
         Self::FeeExpense,
         Self::CouponFund,
         Self::Suspense,
-        Self::Receivable,
+        Self::Advance,
+        Self::CouponPool,
     ];
 
     /// The type with this code, if there is one.
@@ -77,6 +96,11 @@ impl AccountType {
             4 => Self::Wealth,
             5 => Self::Deposit,
             6 => Self::Commission,
+            7 => Self::Receivable,
+            8 => Self::CouponStock,
+            9 => Self::CouponWallet,
+            10 => Self::CouponAllowance,
+            11 => Self::Advanced,
             64 => Self::ChannelClearing,
             65 => Self::Escrow,
             66 => Self::CommissionIncome,
@@ -84,7 +108,8 @@ impl AccountType {
             68 => Self::FeeExpense,
             69 => Self::CouponFund,
             70 => Self::Suspense,
-            71 => Self::Receivable,
+            71 => Self::Advance,
+            72 => Self::CouponPool,
             _ => return None,
         })
     }
@@ -107,6 +132,12 @@ impl AccountType {
             Self::CouponFund => "coupon_fund",
             Self::Suspense => "suspense",
             Self::Receivable => "receivable",
+            Self::CouponStock => "coupon_stock",
+            Self::CouponWallet => "coupon_wallet",
+            Self::CouponAllowance => "coupon_allowance",
+            Self::Advanced => "advanced",
+            Self::Advance => "advance",
+            Self::CouponPool => "coupon_pool",
         }
     }
 
@@ -126,7 +157,11 @@ impl AccountType {
     #[must_use]
     pub const fn normal_side(self) -> NormalSide {
         match self {
-            Self::ChannelClearing | Self::FeeExpense | Self::Receivable => NormalSide::Debit,
+            Self::ChannelClearing
+            | Self::FeeExpense
+            | Self::Receivable
+            | Self::Advanced
+            | Self::CouponPool => NormalSide::Debit,
             Self::Cash
             | Self::Settlement
             | Self::Marketing
@@ -137,15 +172,45 @@ impl AccountType {
             | Self::CommissionIncome
             | Self::FeeIncome
             | Self::CouponFund
-            | Self::Suspense => NormalSide::Credit,
+            | Self::Suspense
+            | Self::Advance
+            | Self::CouponStock
+            | Self::CouponWallet
+            | Self::CouponAllowance => NormalSide::Credit,
         }
     }
 
     /// Whether a balance below zero (less any credit limit) is refused. Clearing and fee accounts with a channel
-    /// may stand on either side for a while (a refund may leave before the payment is settled).
+    /// may stand on either side for a while (a refund may leave before the payment is settled); so may what a
+    /// platform earns, of which refunds take their part back and which pays its advances.
     #[must_use]
     pub const fn is_limited(self) -> bool {
-        !matches!(self, Self::ChannelClearing | Self::FeeExpense | Self::FeeIncome | Self::Receivable)
+        !matches!(
+            self,
+            Self::ChannelClearing
+                | Self::FeeExpense
+                | Self::FeeIncome
+                | Self::CommissionIncome
+                | Self::Receivable
+                | Self::Advanced
+                | Self::Advance
+                | Self::CouponPool
+        )
+    }
+
+    /// Whether somebody may ask for an account of this type; the others come by themselves.
+    #[must_use]
+    pub const fn may_be_opened(self) -> bool {
+        matches!(
+            self,
+            Self::Cash | Self::Settlement | Self::Marketing | Self::Wealth | Self::Deposit | Self::Commission
+        )
+    }
+
+    /// Whether a campaign may be paid from an account of this type.
+    #[must_use]
+    pub const fn may_fund_coupons(self) -> bool {
+        matches!(self, Self::CouponFund | Self::Marketing)
     }
 
     /// Whether an order may be paid from an account of this type.

@@ -196,6 +196,18 @@ pub enum Outcome {
     Closed,
     /// It certainly never reached the channel's books.
     NotSent(NotSentWhy),
+    /// Of a refund: the channel cannot finish it by itself (退款异常), for example because the card was closed.
+    Abnormal {
+        /// The channel's own code.
+        code: SmolStr,
+    },
+    /// Of a refund that had succeeded: the payer's bank sent the money back (退票).
+    Bounced {
+        /// What came back.
+        amount: Amount,
+        /// The channel's own code.
+        code: SmolStr,
+    },
 }
 
 impl Outcome {
@@ -211,6 +223,8 @@ impl Outcome {
             Self::NotFound => "not_found",
             Self::Closed => "closed",
             Self::NotSent(_) => "not_sent",
+            Self::Abnormal { .. } => "abnormal",
+            Self::Bounced { .. } => "bounced",
         }
     }
 }

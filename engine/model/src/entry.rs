@@ -39,7 +39,7 @@ pub enum EntryCode {
     CouponSubsidy = 4,
     /// Frozen money was released to its receivers.
     Release = 5,
-    /// Frozen money went back to the payer and the coupon fund.
+    /// Money of an order, frozen or released, went back to the payer and the funders of coupons.
     Refund = 6,
     /// A payment that no live order waited for was parked.
     LatePayment = 7,
@@ -49,11 +49,25 @@ pub enum EntryCode {
     TopUp = 9,
     /// Money moved between accounts.
     Transfer = 10,
+    /// A parked payment was taken into its order.
+    Reopening = 11,
+    /// A refund came back and was parked.
+    RefundBounced = 12,
+    /// A refund that came back was finished another way.
+    BouncedRefund = 13,
+    /// A debt was recovered from income.
+    Recovery = 14,
+    /// Coupons were given to a customer.
+    CouponGranted = 15,
+    /// A coupon was used.
+    CouponUsed = 16,
+    /// A used coupon came back.
+    CouponReturned = 17,
 }
 
 impl EntryCode {
     /// Every code.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 17] = [
         Self::Payment,
         Self::BalancePayment,
         Self::ChannelFee,
@@ -64,6 +78,13 @@ impl EntryCode {
         Self::LateRefund,
         Self::TopUp,
         Self::Transfer,
+        Self::Reopening,
+        Self::RefundBounced,
+        Self::BouncedRefund,
+        Self::Recovery,
+        Self::CouponGranted,
+        Self::CouponUsed,
+        Self::CouponReturned,
     ];
 
     /// The code with this number, as it stands in stored statements.
@@ -86,6 +107,13 @@ impl EntryCode {
             Self::LateRefund => "late_refund",
             Self::TopUp => "top_up",
             Self::Transfer => "transfer",
+            Self::Reopening => "reopening",
+            Self::RefundBounced => "refund_bounced",
+            Self::BouncedRefund => "bounced_refund",
+            Self::Recovery => "recovery",
+            Self::CouponGranted => "coupon_granted",
+            Self::CouponUsed => "coupon_used",
+            Self::CouponReturned => "coupon_returned",
         }
     }
 }
@@ -100,7 +128,7 @@ pub struct Posting {
     /// Its side.
     pub side: Side,
     /// Number of the hold of the same cause that this debit uses up; 0 for none.
-    pub hold_no: u8,
+    pub hold_no: u16,
 }
 
 impl Posting {
@@ -112,7 +140,7 @@ impl Posting {
 
     /// A debit that uses up part of a hold.
     #[must_use]
-    pub const fn debit_held(account: AccountId, amount: Amount, hold_no: u8) -> Self {
+    pub const fn debit_held(account: AccountId, amount: Amount, hold_no: u16) -> Self {
         Self { account, amount, side: Side::Debit, hold_no }
     }
 

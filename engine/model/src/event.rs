@@ -8,11 +8,13 @@ use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use crate::channel::{FailureKind, NotSentWhy, PayerAction, UnknownWhy};
+use crate::coupon::Campaign;
 use crate::entry::Entry;
 use crate::ids::{AccountId, AttemptNo, HoldId, OrderId, PlatformId};
 use crate::money::{Amount, Currency};
-use crate::order::{CloseReason, ClosingStage, OrderFailure, OrderHold, OrderTerms, RefundSource};
-use crate::policy::{FeeBearer, LatePayment};
+use crate::order::{CloseReason, ClosingStage, OrderFailure, OrderHold, OrderTerms};
+use crate::policy::Agreement;
+use crate::refund::{RefundSource, Unwinding};
 use crate::route::Route;
 use crate::time::TimestampMs;
 
@@ -25,10 +27,8 @@ pub enum OrderEvent {
         terms: Arc<OrderTerms>,
         /// Holds that were placed for it.
         holds: SmallVec<[OrderHold; 1]>,
-        /// Who bears the channel's fee.
-        fee_bearer: FeeBearer,
-        /// What happens to a late payment.
-        late_payment: LatePayment,
+        /// What is agreed with the platform.
+        agreement: Agreement,
     },
     /// A channel was chosen; the call follows.
     AttemptStarted {
@@ -100,7 +100,7 @@ pub enum OrderEvent {
         channel_no: SmolStr,
         /// The channel's fee in minor units.
         fee: Amount,
-        /// Payment, fee and subsidy.
+        /// Payment with its subsidy, fee, coupons used.
         entries: SmallVec<[Entry; 2]>,
     },
     /// The money is frozen until the buyer confirms.
@@ -110,13 +110,18 @@ pub enum OrderEvent {
     },
     /// Frozen money went to its receivers.
     Released {
+        /// The mall's number; empty when everything that was left is released.
+        release_no: SmolStr,
+        /// Fingerprint of what the mall asked for.
+        request: u64,
         /// What was released of each sub-order now, in minor units.
         amounts: SmallVec<[Amount; 1]>,
-        /// What receivers of fixed sums got now, in the order of the splits.
-        fixed: SmallVec<[Amount; 2]>,
-        /// Channel fee taken from merchants now.
-        fee: Amount,
-        /// Who got what.
+        /// Of each sub-order, row by row, what each split, the channel's fee and the merchant got now; empty when the
+        /// release named its own payees.
+        given: SmallVec<[Amount; 4]>,
+        /// What payees that the release named got now.
+        payees: Vec<Payee>,
+        /// The same by account.
         entry: Entry,
     },
     /// Nothing is frozen any more.
@@ -159,16 +164,18 @@ pub enum OrderEvent {
     RefundStarted {
         /// The mall's number; empty for a refund that the engine started.
         refund_no: SmolStr,
+        /// Fingerprint of what the mall asked for.
+        request: u64,
         /// The attempt whose payment goes back.
         attempt: AttemptNo,
         /// Where it comes from.
         source: RefundSource,
-        /// What is undone of each sub-order; empty for a parked payment.
-        amounts: SmallVec<[Amount; 1]>,
         /// Part of the price that is undone.
         amount: Amount,
         /// Part of it for the payer.
         to_payer: Amount,
+        /// How the order is undone; absent for a parked payment.
+        unwinding: Option<Box<Unwinding>>,
         /// When the call's answer stops being awaited.
         due: TimestampMs,
     },
@@ -185,24 +192,33 @@ pub enum OrderEvent {
     RefundSucceeded {
         /// Number of the refund.
         refund: u8,
-        /// Out of escrow or suspense.
-        entry: Entry,
+        /// Out of escrow, from receivers, or out of suspense; and coupons that come back.
+        entries: SmallVec<[Entry; 1]>,
+        /// Holds of which something is left.
+        voided: SmallVec<[OrderHold; 1]>,
     },
-    /// The channel refused to give the money back; it is frozen again, or stays in suspense.
+    /// The channel refused to give the money back; it is where it was before, or stays in suspense.
     RefundFailed {
         /// Number of the refund.
         refund: u8,
         /// The channel's code.
         code: SmolStr,
+        /// Holds that are given back.
+        voided: SmallVec<[OrderHold; 1]>,
     },
     /// Everything was given back.
     Refunded,
-    /// A dispute stopped the clock.
-    DisputeOpened,
+    /// A dispute stopped the clock, and what can still be given back is held.
+    DisputeOpened {
+        /// What is held of the money that receivers already got.
+        holds: Vec<OrderHold>,
+    },
     /// The dispute ended and the clock runs again.
     DisputeResolved {
         /// When the money is released by itself.
         due: TimestampMs,
+        /// Holds that are given back.
+        voided: SmallVec<[OrderHold; 1]>,
     },
     /// A report contradicts what is known; a break for reconciliation.
     Contradicted {
@@ -211,6 +227,56 @@ pub enum OrderEvent {
         /// What was said, by its name.
         said: SmolStr,
     },
+    /// The channel cannot finish a refund; the money stays set aside for an operator.
+    RefundStuck {
+        /// Number of the refund.
+        refund: u8,
+        /// The channel's code.
+        code: SmolStr,
+    },
+    /// A refund that had succeeded came back; it is parked for an operator.
+    RefundBounced {
+        /// Number of the refund.
+        refund: u8,
+        /// The channel's code.
+        code: SmolStr,
+        /// Back from the channel, into suspense.
+        entry: Entry,
+    },
+    /// An operator finished a refund another way than over its channel.
+    RefundFinished {
+        /// Number of the refund.
+        refund: u8,
+        /// How, and what the operator noted.
+        note: SmolStr,
+        /// As for a success, but to where the operator said.
+        entries: SmallVec<[Entry; 1]>,
+        /// Holds of which something is left.
+        voided: SmallVec<[OrderHold; 1]>,
+    },
+    /// A parked payment was taken into the order, which had ended unpaid.
+    Reopened {
+        /// Which attempt.
+        attempt: AttemptNo,
+        /// Out of suspense, with the subsidy; coupons used.
+        entries: SmallVec<[Entry; 2]>,
+    },
+    /// A parked payment will be taken into the order as soon as its coupons are held again.
+    ReopeningPlanned {
+        /// When to try.
+        due: TimestampMs,
+    },
+}
+
+/// A receiver that a release named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payee {
+    /// Place of the sub-order.
+    pub sub_order: u8,
+    /// The account; stripe 0 of an internal one stands for the stripe of the order.
+    pub account: AccountId,
+    /// What it got, in minor units.
+    pub amount: Amount,
 }
 
 /// The kinds of [`OrderEvent`], for tables and histories.
@@ -243,11 +309,16 @@ pub enum EventKind {
     DisputeOpened,
     DisputeResolved,
     Contradicted,
+    RefundStuck,
+    RefundBounced,
+    RefundFinished,
+    Reopened,
+    ReopeningPlanned,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 30] = [
         Self::Created,
         Self::AttemptStarted,
         Self::AttemptAccepted,
@@ -273,6 +344,11 @@ impl EventKind {
         Self::DisputeOpened,
         Self::DisputeResolved,
         Self::Contradicted,
+        Self::RefundStuck,
+        Self::RefundBounced,
+        Self::RefundFinished,
+        Self::Reopened,
+        Self::ReopeningPlanned,
     ];
 
     /// Name in the API.
@@ -304,6 +380,11 @@ impl EventKind {
             Self::DisputeOpened => "dispute_opened",
             Self::DisputeResolved => "dispute_resolved",
             Self::Contradicted => "contradicted",
+            Self::RefundStuck => "refund_stuck",
+            Self::RefundBounced => "refund_bounced",
+            Self::RefundFinished => "refund_finished",
+            Self::Reopened => "reopened",
+            Self::ReopeningPlanned => "reopening_planned",
         }
     }
 }
@@ -335,9 +416,14 @@ impl OrderEvent {
             Self::RefundSucceeded { .. } => EventKind::RefundSucceeded,
             Self::RefundFailed { .. } => EventKind::RefundFailed,
             Self::Refunded => EventKind::Refunded,
-            Self::DisputeOpened => EventKind::DisputeOpened,
+            Self::DisputeOpened { .. } => EventKind::DisputeOpened,
             Self::DisputeResolved { .. } => EventKind::DisputeResolved,
             Self::Contradicted { .. } => EventKind::Contradicted,
+            Self::RefundStuck { .. } => EventKind::RefundStuck,
+            Self::RefundBounced { .. } => EventKind::RefundBounced,
+            Self::RefundFinished { .. } => EventKind::RefundFinished,
+            Self::Reopened { .. } => EventKind::Reopened,
+            Self::ReopeningPlanned { .. } => EventKind::ReopeningPlanned,
         }
     }
 
@@ -345,8 +431,11 @@ impl OrderEvent {
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
         match self {
-            Self::Paid { entries, .. } | Self::LatePaid { entries, .. } => entries,
-            Self::Released { entry, .. } | Self::RefundSucceeded { entry, .. } => std::slice::from_ref(entry),
+            Self::Paid { entries, .. } | Self::LatePaid { entries, .. } | Self::Reopened { entries, .. } => {
+                entries
+            }
+            Self::RefundSucceeded { entries, .. } | Self::RefundFinished { entries, .. } => entries,
+            Self::Released { entry, .. } | Self::RefundBounced { entry, .. } => std::slice::from_ref(entry),
             Self::Created { .. }
             | Self::AttemptStarted { .. }
             | Self::AttemptAccepted { .. }
@@ -365,18 +454,49 @@ impl OrderEvent {
             | Self::RefundQueried { .. }
             | Self::RefundFailed { .. }
             | Self::Refunded
-            | Self::DisputeOpened
+            | Self::DisputeOpened { .. }
             | Self::DisputeResolved { .. }
-            | Self::Contradicted { .. } => &[],
+            | Self::Contradicted { .. }
+            | Self::RefundStuck { .. }
+            | Self::ReopeningPlanned { .. } => &[],
         }
     }
-}
 
-impl OrderEvent {
     /// The holds of the order that it gives back.
     #[must_use]
     pub fn voided(&self) -> &[OrderHold] {
-        if let Self::Failed { voided, .. } | Self::Closed { voided, .. } = self { voided } else { &[] }
+        match self {
+            Self::Failed { voided, .. }
+            | Self::Closed { voided, .. }
+            | Self::RefundSucceeded { voided, .. }
+            | Self::RefundFailed { voided, .. }
+            | Self::RefundFinished { voided, .. }
+            | Self::DisputeResolved { voided, .. } => voided,
+            Self::Created { .. }
+            | Self::AttemptStarted { .. }
+            | Self::AttemptAccepted { .. }
+            | Self::SmsConfirmed { .. }
+            | Self::AttemptInDoubt { .. }
+            | Self::AttemptQueried { .. }
+            | Self::AttemptFailed { .. }
+            | Self::AttemptNotSent { .. }
+            | Self::AttemptClosed { .. }
+            | Self::Paid { .. }
+            | Self::Frozen { .. }
+            | Self::Released { .. }
+            | Self::Settled
+            | Self::ClosingAdvanced { .. }
+            | Self::LatePaid { .. }
+            | Self::RefundStarted { .. }
+            | Self::RefundQueried { .. }
+            | Self::Refunded
+            | Self::DisputeOpened { .. }
+            | Self::Contradicted { .. }
+            | Self::RefundStuck { .. }
+            | Self::RefundBounced { .. }
+            | Self::Reopened { .. }
+            | Self::ReopeningPlanned { .. } => &[],
+        }
     }
 }
 
@@ -423,12 +543,19 @@ pub enum LedgerEvent {
         /// On which account.
         account: AccountId,
     },
-    /// Money moved outside any order: a top-up or a transfer.
+    /// Money moved outside any order: a top-up, a transfer, coupons granted, a debt recovered.
     EntryPosted {
         /// The entry.
         entry: Entry,
-        /// The caller's number for it; repeats are recognised by it.
+        /// The caller's number for it; repeats are recognised by it. Empty for what the engine does by itself.
         reference: SmolStr,
+    },
+    /// A coupon campaign was recorded; the account is that of its stock.
+    CampaignRecorded {
+        /// The campaign.
+        campaign: Arc<Campaign>,
+        /// The account of its stock.
+        stock: AccountId,
     },
 }
 
@@ -441,6 +568,7 @@ impl LedgerEvent {
             | Self::HoldPlaced { account, .. }
             | Self::HoldVoided { account, .. }
             | Self::HoldExpired { account, .. } => Some(*account),
+            Self::CampaignRecorded { stock, .. } => Some(*stock),
             Self::EntryPosted { entry, .. } => entry.postings.first().map(|posting| posting.account),
         }
     }

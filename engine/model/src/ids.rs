@@ -140,7 +140,7 @@ pub struct HoldId {
     /// The order or transfer that the money is held for.
     pub cause: CauseId,
     /// Number among the holds of that cause, from 1.
-    pub no: u8,
+    pub no: u16,
 }
 
 /// An account of the ledger: type (8 bits), number (48 bits), bucket (8 bits).
@@ -168,6 +168,18 @@ impl AccountId {
     #[must_use]
     pub const fn internal(kind: AccountType, owner: u32, currency: Currency, stripe: u8) -> Self {
         Self((kind as u64) << 56 | (owner as u64) << 24 | (currency as u64) << 16 | stripe as u64)
+    }
+
+    /// The account on which the debt of the owner of this one to the operator stands: same number, same shard.
+    #[must_use]
+    pub const fn receivable(self) -> Self {
+        Self((AccountType::Receivable as u64) << 56 | (self.0 & ((1 << 56) - 1)))
+    }
+
+    /// The account on which the debt of the owner of this one to its platform stands: same number, same shard.
+    #[must_use]
+    pub const fn advanced(self) -> Self {
+        Self((AccountType::Advanced as u64) << 56 | (self.0 & ((1 << 56) - 1)))
     }
 
     /// Reads a number as it is written in the API and on disk.

@@ -6,14 +6,17 @@ pub mod account;
 pub mod capability;
 pub mod channel;
 pub mod command;
+pub mod coupon;
 pub mod entry;
 pub mod event;
 pub mod ids;
 pub mod money;
 pub mod order;
 pub mod policy;
+pub mod refund;
 pub mod reject;
 pub mod route;
+pub mod split;
 pub mod time;
 
 pub use account::{AccountType, NormalSide};
@@ -22,16 +25,16 @@ pub use channel::{
     ChannelOp, ChannelReport, ChannelRequest, FailureKind, Outcome, PayerAction, ReportSource,
 };
 pub use command::OrderCommand;
+pub use coupon::{Campaign, CouponUse, Funder, Worth};
 pub use entry::{Entry, EntryCode, Posting, Side};
 pub use event::{LedgerEvent, OrderEvent, Record};
 pub use ids::{
     AccountId, AttemptNo, CampaignId, CauseId, ChannelId, HoldId, Lsn, OrderId, PlatformId, Ticket,
 };
 pub use money::{Amount, Currency, MoneyError};
-pub use order::{
-    Bank, CardType, CouponUse, Order, OrderStatus, OrderTerms, PayKind, Share, SplitRule, SubOrder,
-};
-pub use policy::{Campaign, PlatformPolicy};
+pub use order::{Bank, CardType, Order, OrderStatus, OrderTerms, PayKind, SubOrder};
+pub use policy::PlatformPolicy;
 pub use reject::{Reject, RejectCode};
 pub use route::{Candidate, CandidateVerdict, Route, RouteRule};
+pub use split::{Share, SplitRule, Tier};
 pub use time::{DurationMs, TimestampMs};

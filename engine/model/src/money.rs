@@ -26,13 +26,16 @@ pub enum Currency {
     Jpy = 4,
     /// Pound sterling.
     Gbp = 5,
+    /// No money: coupons are counted in it, so that the ledger's rules hold for them too.
+    Pieces = 6,
 }
 
 impl Currency {
     /// Every currency the engine knows.
-    pub const ALL: [Self; 6] = [Self::Cny, Self::Usd, Self::Eur, Self::Hkd, Self::Jpy, Self::Gbp];
+    pub const ALL: [Self; 7] =
+        [Self::Cny, Self::Usd, Self::Eur, Self::Hkd, Self::Jpy, Self::Gbp, Self::Pieces];
 
-    /// The code of ISO 4217, for example `CNY`.
+    /// The code of ISO 4217, for example `CNY`; `pieces` for what is no money.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -42,6 +45,7 @@ impl Currency {
             Self::Hkd => "HKD",
             Self::Jpy => "JPY",
             Self::Gbp => "GBP",
+            Self::Pieces => "pieces",
         }
     }
 
@@ -49,7 +53,7 @@ impl Currency {
     #[must_use]
     pub const fn decimals(self) -> u32 {
         match self {
-            Self::Jpy => 0,
+            Self::Jpy | Self::Pieces => 0,
             Self::Cny | Self::Usd | Self::Eur | Self::Hkd | Self::Gbp => 2,
         }
     }
@@ -57,7 +61,13 @@ impl Currency {
     /// The currency with this code of ISO 4217, if the engine knows it.
     #[must_use]
     pub fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|currency| currency.code() == code)
+        Self::ALL.into_iter().filter(|currency| currency.is_money()).find(|currency| currency.code() == code)
+    }
+
+    /// Whether it is money.
+    #[must_use]
+    pub const fn is_money(self) -> bool {
+        !matches!(self, Self::Pieces)
     }
 
     /// The currency with this index in [`Currency::ALL`], as it stands in account numbers.

@@ -8,12 +8,15 @@ use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use crate::channel::{FailureKind, NotSentWhy, PayerAction, UnknownWhy};
+use crate::coupon::CouponUse;
 use crate::entry::Entry;
 use crate::event::EventKind;
-use crate::ids::{AccountId, AttemptNo, CampaignId, ChannelId, OrderId, PlatformId};
+use crate::ids::{AccountId, AttemptNo, ChannelId, OrderId, PlatformId};
 use crate::money::{Amount, Currency};
-use crate::policy::{FeeBearer, LatePayment};
+use crate::policy::Agreement;
+use crate::refund::{Refund, RefundSource};
 use crate::route::Route;
+use crate::split::SplitRule;
 use crate::time::TimestampMs;
 
 /// How an order is paid.
@@ -96,24 +99,6 @@ impl fmt::Debug for Bank {
     }
 }
 
-/// What a receiver gets of a release.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Share {
-    /// Basis points of what is released.
-    Bps(u32),
-    /// A fixed sum of the order in minor units, taken from the first releases.
-    Fixed(Amount),
-}
-
-/// One receiver beside the merchants, who get the remainder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SplitRule {
-    /// Who receives; stripe 0 of an internal account stands for the whole account.
-    pub receiver: AccountId,
-    /// How much.
-    pub share: Share,
-}
-
 /// What one merchant sold within the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubOrder {
@@ -121,15 +106,6 @@ pub struct SubOrder {
     pub merchant: AccountId,
     /// Full price in minor units, before coupons.
     pub amount: Amount,
-}
-
-/// A coupon that the order uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CouponUse {
-    /// Its campaign.
-    pub campaign: CampaignId,
-    /// What the coupon fund pays of the price, in minor units.
-    pub subsidy: Amount,
 }
 
 /// What the mall asked for. Never changes.
@@ -161,8 +137,10 @@ pub struct OrderTerms {
     pub expires_at: TimestampMs,
     /// Whether the money is frozen until the buyer confirms.
     pub escrow: bool,
-    /// The coupon that is used, if any.
-    pub coupon: Option<CouponUse>,
+    /// Whether nothing is shipped, so that frozen money is released sooner by itself.
+    pub virtual_goods: bool,
+    /// The coupons that are used, in the order in which they are applied.
+    pub coupons: Vec<CouponUse>,
     /// What each merchant sold; at least one.
     pub sub_orders: SmallVec<[SubOrder; 1]>,
     /// Receivers beside the merchants, in declared order.
@@ -174,10 +152,10 @@ pub struct OrderTerms {
 }
 
 impl OrderTerms {
-    /// What the coupon fund pays.
+    /// What the funders of coupons pay.
     #[must_use]
     pub fn subsidy(&self) -> Amount {
-        self.coupon.map_or(Amount::ZERO, |coupon| coupon.subsidy)
+        self.coupons.iter().fold(Amount::ZERO, |sum, coupon| sum.plus(coupon.subsidy))
     }
 
     /// What the payer pays: the price less the subsidy.
@@ -426,82 +404,70 @@ impl OrderFailure {
     }
 }
 
-/// Where the money of a refund comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum RefundSource {
-    /// Frozen money of the order.
-    Escrow,
-    /// A late or double payment, parked in suspense.
-    Suspense,
-}
-
-/// Where a refund stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[repr(u8)]
-pub enum RefundState {
-    /// The channel was called, or has not finished.
-    Pending,
-    /// Nobody knows: it is being asked.
-    InDoubt,
-    /// The money went back.
-    Succeeded,
-    /// The channel refused; the money stays where it was and an operator decides.
-    Failed,
-}
-
-impl RefundState {
-    /// Name in the API.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::InDoubt => "in_doubt",
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-        }
-    }
-
-    /// Whether the money may still go back.
-    #[must_use]
-    pub const fn is_alive(self) -> bool {
-        matches!(self, Self::Pending | Self::InDoubt)
-    }
-}
-
-/// Money on its way back to the payer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refund {
-    /// From 1, in the order in which they were asked for.
-    pub no: u8,
-    /// The mall's number for it; empty for a refund that the engine started by itself.
-    pub refund_no: SmolStr,
-    /// The attempt whose payment goes back; 0 for a payment from an e-account.
-    pub attempt: AttemptNo,
-    /// Where it comes from.
-    pub source: RefundSource,
-    /// Part of the price that is undone, in minor units.
-    pub amount: Amount,
-    /// Part of it that goes to the payer; the rest goes to the coupon fund.
-    pub to_payer: Amount,
-    /// Where it stands.
-    pub state: RefundState,
-    /// How often the channel was asked what became of it.
-    pub queries: u16,
-    /// When to ask the channel next.
-    pub due: TimestampMs,
-    /// What is undone of each sub-order; empty for a parked payment.
-    pub amounts: SmallVec<[Amount; 1]>,
-}
-
 /// A hold that was placed for the order before it was recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderHold {
     /// Number of the hold under the order, from 1.
-    pub no: u8,
+    pub no: u16,
     /// The account (the stripe, for an internal one).
     pub account: AccountId,
     /// How much.
     pub amount: Amount,
+}
+
+/// What one receiver got of a sub-order, and gave back. In minor units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stake {
+    /// The receiver; stripe 0 of an internal account stands for the stripe of the order.
+    pub account: AccountId,
+    /// What it was given.
+    pub given: Amount,
+    /// What it gave back, or is about to.
+    pub taken: Amount,
+}
+
+/// How far the money of one sub-order has come. In minor units.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// What was released.
+    pub released: Amount,
+    /// What was given back, or is on its way back, out of frozen money.
+    pub returned: Amount,
+    /// What was given back, or is on its way back, out of released money.
+    pub reversed: Amount,
+    /// What was undone so far: for the payer, then for each funder of a coupon. Empty when nothing was.
+    pub undone: SmallVec<[Amount; 2]>,
+    /// Who was given what: first one line for each split, the channel's fee and the merchant, then one for each payee
+    /// of a release that named its own. Empty when nothing was released.
+    pub stakes: Vec<Stake>,
+}
+
+impl Part {
+    /// What was given back, or is on its way back.
+    #[must_use]
+    pub fn refunded(&self) -> Amount {
+        self.returned.plus(self.reversed)
+    }
+}
+
+/// A release that was carried out, by which its repeat is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// The mall's number for it; empty for the release of all that was left.
+    pub release_no: SmolStr,
+    /// Fingerprint of what the mall asked for.
+    pub request: u64,
+    /// What it gave, in minor units.
+    pub amount: Amount,
+}
+
+/// A dispute that is open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dispute {
+    /// Where the order stood before.
+    pub before: OrderStatus,
+    /// What is held of the money that receivers already got.
+    pub holds: Vec<OrderHold>,
 }
 
 /// One step of an order's life.
@@ -524,38 +490,36 @@ pub struct Order {
     pub terms: Arc<OrderTerms>,
     /// Where it stands.
     pub status: OrderStatus,
-    /// Where it stood before a dispute.
-    pub before_dispute: Option<OrderStatus>,
+    /// The dispute that is open.
+    pub dispute: Option<Box<Dispute>>,
     /// A close under way.
     pub closing: Option<Closing>,
     /// Why it failed.
     pub failure: Option<OrderFailure>,
     /// Why it was closed.
     pub closed: Option<CloseReason>,
-    /// Who bears the channel's fee, as agreed when the order came.
-    pub fee_bearer: FeeBearer,
-    /// What happens to a late payment, as agreed when the order came.
-    pub late_payment: LatePayment,
+    /// What was agreed with the platform when the order came.
+    pub agreement: Agreement,
     /// Holds placed for it and not yet used or given back.
     pub holds: SmallVec<[OrderHold; 1]>,
+    /// The highest number that a hold of it had.
+    pub last_hold: u16,
     /// Its attempts, oldest first.
     pub attempts: SmallVec<[Attempt; 1]>,
     /// The attempt that paid it.
     pub paid_by: Option<AttemptNo>,
     /// Money frozen for it and not promised to a refund, in minor units.
     pub frozen: Amount,
-    /// What was released of each sub-order, in minor units.
-    pub released: SmallVec<[Amount; 1]>,
-    /// What was given back of each sub-order or is on its way back, in minor units.
-    pub refunded: SmallVec<[Amount; 1]>,
-    /// Part of the channel's fee that was taken from merchants, in minor units.
-    pub fee_taken: Amount,
-    /// What receivers of fixed sums got so far, in the order of `terms.splits`.
-    pub fixed_given: SmallVec<[Amount; 2]>,
+    /// How far the money of each sub-order has come; empty until some of it is released or given back.
+    pub parts: Vec<Part>,
+    /// Its releases, oldest first.
+    pub releases: Vec<Release>,
     /// Its refunds, oldest first.
     pub refunds: Vec<Refund>,
     /// When frozen money is released by itself.
     pub release_at: TimestampMs,
+    /// When a parked payment is taken into the order after all; [`TimestampMs::NEVER`] when none is to be.
+    pub reopen_at: TimestampMs,
     /// Contradictions of its channels, a break for reconciliation.
     pub contradictions: u16,
     /// Its life, oldest first.
@@ -617,15 +581,77 @@ impl Order {
         };
         let refund =
             self.refunds.iter().filter(|refund| refund.state.is_alive()).map(|refund| refund.due).min();
-        payment.min(expiry).min(release).min(refund.unwrap_or(TimestampMs::NEVER))
+        payment.min(expiry).min(release).min(self.reopen_at).min(refund.unwrap_or(TimestampMs::NEVER))
     }
 
-    /// Whether nothing can happen to it any more by itself: final, and no money on its way.
+    /// Whether nothing can happen to it any more by itself: final, no money on its way, nothing left for an operator.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.status.is_final()
             && self.alive().is_none()
             && !self.refunds.iter().any(|refund| refund.state.is_alive())
+            && !self.needs_operator()
+    }
+
+    /// Whether money of it waits for an operator: a parked payment, or a refund that its channel cannot finish.
+    #[must_use]
+    pub fn needs_operator(&self) -> bool {
+        self.refunds.iter().any(|refund| refund.state.needs_operator()) || self.parked().next().is_some()
+    }
+
+    /// Payments that were parked and are not on their way back.
+    pub fn parked(&self) -> impl Iterator<Item = &Attempt> {
+        let returning = |no| {
+            let mut back = self.refunds.iter().filter(move |refund| refund.source == RefundSource::Suspense);
+            back.any(|refund| refund.attempt == no && refund.state != crate::refund::RefundState::Failed)
+        };
+        self.attempts.iter().filter(move |attempt| {
+            attempt.state == AttemptState::Succeeded
+                && self.paid_by != Some(attempt.no)
+                && !returning(attempt.no)
+        })
+    }
+
+    /// How far the money of a sub-order has come.
+    #[must_use]
+    pub fn part(&self, place: usize) -> Option<&Part> {
+        self.parts.get(place)
+    }
+
+    /// What was released, in minor units.
+    #[must_use]
+    pub fn released(&self) -> Amount {
+        self.parts.iter().fold(Amount::ZERO, |sum, part| sum.plus(part.released))
+    }
+
+    /// What was given back or is on its way back, in minor units.
+    #[must_use]
+    pub fn refunded(&self) -> Amount {
+        self.parts.iter().fold(Amount::ZERO, |sum, part| sum.plus(part.refunded()))
+    }
+
+    /// What is frozen of a sub-order and not promised to a refund, in minor units; nothing before it is paid.
+    #[must_use]
+    pub fn frozen_of(&self, place: usize) -> Amount {
+        let Some(sub_order) = self.terms.sub_orders.get(place).filter(|_| self.paid_by.is_some()) else {
+            return Amount::ZERO;
+        };
+        let gone = self.part(place).map_or(Amount::ZERO, |part| part.released.plus(part.returned));
+        sub_order.amount.minus(gone)
+    }
+
+    /// Whether a hold with this number belongs to something that is under way.
+    #[must_use]
+    pub fn relies_on(&self, hold_no: u16) -> bool {
+        let among = |holds: &[OrderHold]| holds.iter().any(|hold| hold.no == hold_no);
+        let disputed = self.dispute.as_ref().is_some_and(|dispute| among(&dispute.holds));
+        let taken = |refund: &Refund| {
+            let takes = refund.unwinding.iter().flat_map(|unwinding| &unwinding.takes);
+            takes.filter_map(|take| take.hold).any(|hold| hold.no == hold_no)
+        };
+        disputed
+            || among(&self.holds)
+            || self.refunds.iter().filter(|refund| refund.state.is_open()).any(taken)
     }
 }
 

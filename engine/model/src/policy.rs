@@ -3,9 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{CampaignId, PlatformId};
-use crate::money::{Amount, Currency};
-use crate::time::{DurationMs, TimestampMs};
+use crate::ids::PlatformId;
+use crate::time::DurationMs;
 
 /// Who bears the channel's fee.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +26,45 @@ pub enum LatePayment {
     Refund,
     /// Parked in suspense for an operator.
     Park,
+    /// Taken into the order, which goes on as if it had been paid in time; refunded where its coupons are gone.
+    Reopen,
+}
+
+/// What becomes of the channel's fee that a merchant bore, when its money is taken back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefundedFee {
+    /// The fee is kept: the merchant gives back what it got and the fee.
+    #[default]
+    Keep,
+    /// The fee is given back to the merchant in proportion: it gives back what it got.
+    Return,
+}
+
+/// What happens when a receiver has spent what it must give back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shortfall {
+    /// The receiver owes it to the engine's operator: a receivable, recovered from its next income.
+    #[default]
+    Debt,
+    /// The platform advances it out of its commission; recovered for the platform from the receiver's next income.
+    Advance,
+    /// The refund is refused.
+    Refuse,
+}
+
+/// What a platform had agreed when an order came. It stays with the order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agreement {
+    /// Who bears the channel's fee.
+    pub fee_bearer: FeeBearer,
+    /// What happens to a payment that comes after the order ended.
+    pub late_payment: LatePayment,
+    /// What becomes of a fee that a merchant bore, when money is taken back.
+    pub refunded_fee: RefundedFee,
+    /// What happens when a receiver has spent what it must give back.
+    pub shortfall: Shortfall,
 }
 
 /// Settings of one platform.
@@ -40,14 +78,14 @@ pub struct PlatformPolicy {
     pub split_receivers_max: usize,
     /// After how long frozen money is released by itself (10 days).
     pub auto_release: DurationMs,
+    /// The same for orders of virtual goods (2 days).
+    pub auto_release_virtual: DurationMs,
     /// How long an order waits for its payer when it does not say (30 minutes).
     pub order_ttl: DurationMs,
     /// Largest number of attempts under one order.
     pub attempts_max: u8,
-    /// Who bears the channel's fee.
-    pub fee_bearer: FeeBearer,
-    /// What happens to late payments.
-    pub late_payment: LatePayment,
+    /// What each order is recorded with.
+    pub agreement: Agreement,
 }
 
 impl PlatformPolicy {
@@ -59,29 +97,15 @@ impl PlatformPolicy {
             split_cap_bps: 3_000,
             split_receivers_max: 50,
             auto_release: DurationMs::from_days(10),
+            auto_release_virtual: DurationMs::from_days(2),
             order_ttl: DurationMs::from_secs(30 * 60),
             attempts_max: 4,
-            fee_bearer: FeeBearer::Merchant,
-            late_payment: LatePayment::Refund,
+            agreement: Agreement {
+                fee_bearer: FeeBearer::Merchant,
+                late_payment: LatePayment::Refund,
+                refunded_fee: RefundedFee::Keep,
+                shortfall: Shortfall::Debt,
+            },
         }
     }
-}
-
-/// A coupon campaign: a face value that the platform's coupon fund pays.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Campaign {
-    /// Its number.
-    pub id: CampaignId,
-    /// The platform whose coupon fund pays.
-    pub platform: PlatformId,
-    /// Currency of the amounts below.
-    pub currency: Currency,
-    /// What the coupon is worth.
-    pub face: Amount,
-    /// Smallest order that it can be used on.
-    pub minimum_spend: Amount,
-    /// First instant at which it can be used.
-    pub valid_from: TimestampMs,
-    /// First instant at which it can no longer be used.
-    pub valid_until: TimestampMs,
 }

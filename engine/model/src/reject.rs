@@ -85,6 +85,12 @@ codes! {
     SplitOverWhole = "split_over_whole", 422;
     /// Splits take more than the platform allows.
     SplitOverCap = "split_over_cap", 422;
+    /// Funders of a campaign that do not add up, or accounts that cannot fund one.
+    InvalidFunder = "invalid_funder", 422;
+    /// The coupons cannot be used together.
+    CouponNotStackable = "coupon_not_stackable", 422;
+    /// The coupon is not for any of the merchants.
+    CouponMerchant = "coupon_merchant", 422;
     /// The coupon is not valid yet or any more.
     CouponExpired = "coupon_expired", 422;
     /// The order is too small for the coupon.
@@ -95,8 +101,12 @@ codes! {
     NoChannel = "no_channel", 422;
     /// The state of the order does not allow this.
     IllegalState = "illegal_state", 409;
-    /// More than there is left to release or refund.
+    /// More than is frozen and can be released.
     ExceedsFrozen = "exceeds_frozen", 422;
+    /// More than can still be given back.
+    ExceedsPaid = "exceeds_paid", 422;
+    /// The order has as many releases or refunds as it can have.
+    TooManySteps = "too_many_steps", 422;
     /// The account exists with other properties.
     AccountExists = "account_exists", 409;
     /// The account above it is not known or cannot be above it.
@@ -105,6 +115,14 @@ codes! {
     UnknownHold = "unknown_hold", 404;
     /// The account has too little.
     InsufficientFunds = "insufficient_funds", 422;
+    /// No coupon of the campaign is left.
+    CouponSoldOut = "coupon_sold_out", 422;
+    /// The customer has had as many coupons as one can have.
+    CouponLimit = "coupon_limit", 422;
+    /// The customer has no coupon of the campaign.
+    CouponNotHeld = "coupon_not_held", 422;
+    /// The campaign exists with other properties.
+    CampaignExists = "campaign_exists", 409;
 }
 
 /// A refusal: code, field, and what was expected. Holds no secrets.

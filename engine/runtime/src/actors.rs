@@ -11,8 +11,7 @@ use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
 use crossbeam::channel::Sender;
 use rustc_hash::FxHashMap;
 use suanpan_channels::{Adapter, ReportSink};
-use suanpan_core::ledger::LedgerCommand;
-use suanpan_model::{AccountId, ChannelId, ChannelReport, ChannelRequest, Lsn, Reject, RejectCode};
+use suanpan_model::{AccountId, ChannelId, ChannelReport, ChannelRequest, Lsn, Order, Reject, RejectCode};
 use tokio::sync::oneshot;
 
 use crate::api::{Answer, AnswerSink, Balance, Request, StatementLine, StatementQuery};
@@ -20,7 +19,8 @@ use crate::balance_shard::{self, BalanceShard, Told};
 use crate::journal::JournalFault;
 use crate::log_writer::{self, LogMessage, TrialSender};
 use crate::messages::{
-    Finished, FinishedOrder, HoldAnswer, HoldAsk, KeeperMessage, LogBatch, Rows, Source, TimedInstruction,
+    AccountCommand, Finished, FinishedOrder, HoldAnswer, HoldAsk, KeeperMessage, LogBatch, Rows, Source,
+    TimedInstruction, VoidAsk,
 };
 use crate::order_shard::{self, OrderShard};
 use crate::shared::Shared;
@@ -117,6 +117,17 @@ message!(
     Recover {}
 );
 message!(
+    /// Debts that stood before the restart can be looked at.
+    RecoverDebts {}
+);
+message!(
+    /// Orders that need an operator are wanted.
+    NeedingOperator {
+        /// By whom.
+        to: oneshot::Sender<Vec<Arc<Order>>>,
+    }
+);
+message!(
     /// An order shard needs holds.
     HoldAsks {
         /// Which shard.
@@ -129,14 +140,14 @@ message!(
     /// Holds that no order will use.
     Voids {
         /// The holds.
-        asks: Vec<HoldAsk>,
+        asks: Vec<VoidAsk>,
     }
 );
 message!(
     /// Commands of the in-process API.
     Commands {
         /// Each with whom to tell.
-        commands: Vec<(LedgerCommand, Told)>,
+        commands: Vec<(AccountCommand, Told)>,
     }
 );
 message!(
@@ -224,7 +235,7 @@ impl order_shard::Outside for Ports {
         self.wiring().balances[shard].do_send(HoldAsks { from: self.index, asks });
     }
 
-    fn void(&mut self, shard: usize, asks: Vec<HoldAsk>) {
+    fn void(&mut self, shard: usize, asks: Vec<VoidAsk>) {
         self.wiring().balances[shard].do_send(Voids { asks });
     }
 
@@ -355,6 +366,10 @@ forward!(OrderActor, Checkpoint, |shard, message, ports| {
     shard.on_checkpoint(message.epoch, message.durable, ports);
 });
 forward!(OrderActor, Recover, |shard, _message, ports| shard.recover(ports));
+// Whoever asked may have given up waiting: then nobody takes the answer.
+forward!(OrderActor, NeedingOperator, |shard, message, _ports| {
+    let _ = message.to.send(shard.needing_operator());
+});
 
 /// Balance actor: one shard of accounts.
 pub struct BalanceActor(Guarded<BalanceShard>);
@@ -386,6 +401,7 @@ forward!(BalanceActor, Commands, |shard, message, ports| shard.on_commands(messa
 forward!(BalanceActor, Instruct, |shard, message, ports| {
     shard.on_instructions(message.chunks, message.durable, ports);
 });
+forward!(BalanceActor, RecoverDebts, |shard, _message, ports| shard.recover_all_debts(ports));
 forward!(BalanceActor, Committed, |shard, _message, ports| shard.on_committed(ports));
 forward!(BalanceActor, StatementsArchived, |shard, message, _ports| {
     shard.on_statements_archived(message.hand_over);

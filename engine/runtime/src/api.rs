@@ -152,6 +152,8 @@ pub struct Balance {
     pub available: i128,
     /// Posted balance with the accounts below.
     pub rolled_up: i128,
+    /// What its owner owes, because it had spent what it had to give back.
+    pub owed: Amount,
 }
 
 /// One line of a statement.

@@ -8,16 +8,21 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use suanpan_core::ledger::{Decision, Instruction, Ledger, LedgerCommand, instructions};
+use smallvec::SmallVec;
+use smol_str::SmolStr;
+use suanpan_core::ledger::{CouponAccounts, Decision, Instruction, Ledger, LedgerCommand, instructions};
 use suanpan_core::order::AccountFacts;
+use suanpan_model::order::OrderHold;
 use suanpan_model::{
-    AccountId, AccountType, Currency, HoldId, LedgerEvent, Lsn, OrderId, Record, Reject, RejectCode,
-    TimestampMs,
+    AccountId, AccountType, Campaign, CauseId, Currency, HoldId, LedgerEvent, Lsn, OrderId, Record, Reject,
+    RejectCode, TimestampMs,
 };
 
 use crate::api::{Balance, StatementLine, StatementQuery, TrialRow};
-use crate::codec::{encode_record, mark_row, marked_row};
-use crate::messages::{HoldAnswer, HoldAsk, LogBatch, Rows, Source, TimedInstruction};
+use crate::codec::{encode_record, encode_row, mark_row, marked_row};
+use crate::messages::{
+    AccountCommand, Asked, HoldAnswer, HoldAsk, LogBatch, Rows, Source, TimedInstruction, VoidAsk,
+};
 use crate::shared::{AccountName, Shared};
 use crate::statements::{HandOver, Statements, read_chunks};
 use crate::store::{CheckpointRows, Table};
@@ -53,6 +58,8 @@ pub struct Restored {
     pub hold_rows: FxHashSet<HoldId>,
     /// Numbers of top-ups and transfers, with a fingerprint of their content.
     pub references: FxHashMap<u128, u64>,
+    /// Campaigns of the replayed part of the log, and the accounts of their stocks.
+    pub campaigns: Vec<(Arc<Campaign>, AccountId)>,
     /// Log position up to which instructions were carried out.
     pub applied: Lsn,
 }
@@ -70,6 +77,10 @@ pub struct BalanceShard {
     /// Numbers of top-ups and transfers, with a fingerprint of their content.
     references: FxHashMap<u128, u64>,
     new_references: Vec<u128>,
+    /// Campaigns that have no checkpoint row yet, and the accounts of their stocks.
+    new_campaigns: Vec<(Arc<Campaign>, AccountId)>,
+    /// Debtors whose accounts changed, and what changed them.
+    may_pay: Vec<(AccountId, CauseId)>,
     in_log: VecDeque<Vec<(Told, Result<(), Reject>)>>,
     captured: VecDeque<(usize, Rows)>,
     /// Log position up to which instructions were carried out.
@@ -90,6 +101,8 @@ impl BalanceShard {
             dirty: restored.dirty,
             hold_rows: restored.hold_rows,
             references: restored.references,
+            new_campaigns: restored.campaigns,
+            may_pay: Vec::new(),
             in_log: VecDeque::new(),
             captured: VecDeque::new(),
             applied: restored.applied,
@@ -101,11 +114,18 @@ impl BalanceShard {
         let now = self.shared.clock.now();
         let mut batch = Batch::new(self.shards);
         let mut answers = Vec::with_capacity(asks.len());
-        for HoldAsk { order, no, account, amount, currency } in asks {
-            let hold = HoldId { cause: order.cause(), no };
-            let expires_at = TimestampMs::NEVER;
-            let command = LedgerCommand::Hold { hold, account, amount, currency, expires_at };
-            let result = self.decide(&command, now, &mut batch);
+        for HoldAsk { order, no, asked } in asks {
+            let result = match asked {
+                Asked::Money { account, amount, currency, whole } => {
+                    let hold = HoldId { cause: order.cause(), no };
+                    let expires_at = TimestampMs::NEVER;
+                    let command = LedgerCommand::Hold { hold, account, amount, currency, expires_at, whole };
+                    self.decide(&command, now, &mut batch).map(|()| self.placed(order, no..=no))
+                }
+                Asked::Coupon { campaign, stock, customer } => self
+                    .lock_coupon(order, no, &campaign, stock, &customer, now, &mut batch)
+                    .map(|()| self.placed(order, no..=no + 1)),
+            };
             answers.push(HoldAnswer { order, no, result });
         }
         // The log gets the holds before the order shard hears of them.
@@ -113,12 +133,21 @@ impl BalanceShard {
         outside.answer_holds(from, answers);
     }
 
+    /// The holds of an order with these numbers.
+    fn placed(&self, order: OrderId, numbers: std::ops::RangeInclusive<u16>) -> SmallVec<[OrderHold; 2]> {
+        let hold = |no| {
+            let hold = self.ledger.hold(HoldId { cause: order.cause(), no })?;
+            Some(OrderHold { no, account: hold.account, amount: hold.left })
+        };
+        numbers.filter_map(hold).collect()
+    }
+
     /// An order will not use these holds.
-    pub fn on_voids(&mut self, asks: Vec<HoldAsk>, outside: &mut dyn Outside) {
+    pub fn on_voids(&mut self, asks: Vec<VoidAsk>, outside: &mut dyn Outside) {
         let now = self.shared.clock.now();
         let mut batch = Batch::new(self.shards);
         for ask in asks {
-            let command = LedgerCommand::Void { hold: HoldId { cause: ask.order.cause(), no: ask.no } };
+            let command = LedgerCommand::Void { hold: HoldId { cause: ask.order.cause(), no: ask.hold.no } };
             if let Err(reject) = self.decide(&command, now, &mut batch) {
                 tracing::error!(order = %ask.order, %reject, "a hold cannot be given back");
             }
@@ -126,26 +155,82 @@ impl BalanceShard {
         self.write(batch, Vec::new(), outside);
     }
 
-    /// Commands of the in-process API: openings, top-ups, transfers.
-    pub fn on_commands(&mut self, commands: Vec<(LedgerCommand, Told)>, outside: &mut dyn Outside) {
+    #[expect(clippy::too_many_arguments, reason = "the parts of one message")]
+    fn lock_coupon(
+        &mut self,
+        order: OrderId,
+        no: u16,
+        campaign: &Campaign,
+        stock: AccountId,
+        customer: &SmolStr,
+        now: TimestampMs,
+        batch: &mut Batch,
+    ) -> Result<(), Reject> {
+        let accounts = self.shared.registry.coupon_accounts(campaign, stock, customer);
+        let claimable = campaign.claimable;
+        let command =
+            LedgerCommand::LockCoupon { cause: order.cause(), no, accounts: accounts.clone(), claimable };
+        let result = self.decide(&command, now, batch);
+        self.forget_unopened(&accounts);
+        result
+    }
+
+    /// Gives back the names of a customer's accounts that were not opened. Only this shard opens them.
+    fn forget_unopened(&self, accounts: &CouponAccounts) {
+        let allowance = accounts.allowance.map(|(account, _)| account);
+        for account in [Some(accounts.wallet), allowance].into_iter().flatten() {
+            if self.ledger.account(account).is_none() {
+                let name = (accounts.platform, account.kind(), accounts.reference.clone());
+                self.shared.registry.forget(&name);
+            }
+        }
+    }
+
+    /// Commands of the in-process API: openings, top-ups, transfers, campaigns, coupons.
+    pub fn on_commands(&mut self, commands: Vec<(AccountCommand, Told)>, outside: &mut dyn Outside) {
         let now = self.shared.clock.now();
         let mut batch = Batch::new(self.shards);
         let mut told = Vec::with_capacity(commands.len());
         for (command, tell) in commands {
-            let result = self
-                .check_reference(&command)
-                .and_then(|is_new| if is_new { self.decide(&command, now, &mut batch) } else { Ok(()) });
+            let result = match command {
+                AccountCommand::Ledger(command) => self.decide_once(&command, now, &mut batch),
+                AccountCommand::IssueCoupons { campaign, stock, customer, count, cause, reference } => {
+                    let accounts = self.shared.registry.coupon_accounts(&campaign, stock, &customer);
+                    let known = accounts.clone();
+                    let command = LedgerCommand::GrantCoupons { cause, count, accounts, reference };
+                    let result = self.decide_once(&command, now, &mut batch);
+                    self.forget_unopened(&known);
+                    result
+                }
+            };
             told.push((tell, result));
         }
         self.write(batch, told, outside);
     }
 
-    /// Whether the number of a top-up or transfer is new.
-    fn check_reference(&mut self, command: &LedgerCommand) -> Result<bool, Reject> {
-        let LedgerCommand::Post { entry, reference } = command else { return Ok(true) };
-        let first = entry.postings.first().map_or(0, |posting| posting.account.raw());
-        let key = reference_key(first, reference);
-        let content = entry_fingerprint(entry);
+    fn decide_once(
+        &mut self,
+        command: &LedgerCommand,
+        now: TimestampMs,
+        batch: &mut Batch,
+    ) -> Result<(), Reject> {
+        if self.check_reference(command)? { self.decide(command, now, batch) } else { Ok(()) }
+    }
+
+    /// Whether the number of a top-up, transfer or grant is new.
+    fn check_reference(&self, command: &LedgerCommand) -> Result<bool, Reject> {
+        let (reference, content) = match command {
+            LedgerCommand::Post { entry, reference } => (reference, movement(entry)),
+            LedgerCommand::GrantCoupons { cause, count, accounts, reference } => {
+                (reference, movement(&accounts.grant_entry(*cause, *count)))
+            }
+            LedgerCommand::Open { .. }
+            | LedgerCommand::Hold { .. }
+            | LedgerCommand::RecordCampaign { .. }
+            | LedgerCommand::LockCoupon { .. }
+            | LedgerCommand::Void { .. } => return Ok(true),
+        };
+        let (key, content) = (reference_key(content.0, reference), content.1);
         match self.references.get(&key) {
             Some(known) if *known == content => Ok(false),
             Some(_) => {
@@ -177,13 +262,18 @@ impl BalanceShard {
                 let facts = AccountFacts { platform: *platform, currency: *currency };
                 batch.opened.push((*account, (*platform, account.kind(), reference.clone()), facts));
             }
-            LedgerEvent::EntryPosted { entry, reference } => {
-                let first = entry.postings.first().map_or(0, |posting| posting.account.raw());
+            LedgerEvent::EntryPosted { entry, reference } if !reference.is_empty() => {
+                let (first, content) = movement(entry);
                 let key = reference_key(first, reference);
-                self.references.insert(key, entry_fingerprint(entry));
+                self.references.insert(key, content);
                 self.new_references.push(key);
             }
-            LedgerEvent::HoldPlaced { .. }
+            LedgerEvent::CampaignRecorded { campaign, stock } => {
+                self.new_campaigns.push((Arc::clone(campaign), *stock));
+                batch.campaigns.push((Arc::clone(campaign), *stock));
+            }
+            LedgerEvent::EntryPosted { .. }
+            | LedgerEvent::HoldPlaced { .. }
             | LedgerEvent::HoldVoided { .. }
             | LedgerEvent::HoldExpired { .. } => {}
         }
@@ -207,6 +297,9 @@ impl BalanceShard {
         // Orders may name an account once its opening stands in the log before them.
         for (account, name, facts) in batch.opened {
             self.shared.registry.insert(account, name, facts);
+        }
+        for (campaign, stock) in batch.campaigns {
+            self.shared.registry.insert_campaign(campaign, stock);
         }
     }
 
@@ -236,6 +329,7 @@ impl BalanceShard {
             }
         }
         self.applied = durable;
+        self.recover_debts(outside);
         if self.statements.len() >= HAND_OVER_LINES {
             self.hand_over_statements(outside);
         }
@@ -244,6 +338,39 @@ impl BalanceShard {
     fn carry_out(&mut self, lsn: Lsn, at: TimestampMs, instruction: &Instruction) {
         let opening = self.ledger.carry_out(lsn, instruction);
         self.statements.add(lsn, at, instruction, opening);
+        // Money that came, or a hold that went, may recover a debt.
+        let account = instruction.account();
+        let debtor =
+            if self.ledger.is_owing(account) { Some(account) } else { self.ledger.debtor_of(account) };
+        if let Some(debtor) = debtor.filter(|debtor| self.ledger.is_owing(*debtor)) {
+            self.may_pay.push((debtor, instruction.cause()));
+        }
+    }
+
+    /// Looks at every debt, after a restart.
+    pub fn recover_all_debts(&mut self, outside: &mut dyn Outside) {
+        self.may_pay = self.ledger.debtors().map(|debtor| (debtor, CauseId(debtor.raw()))).collect();
+        self.may_pay.sort_unstable();
+        self.recover_debts(outside);
+    }
+
+    /// Takes what debtors have now, up to what they owe.
+    fn recover_debts(&mut self, outside: &mut dyn Outside) {
+        if self.may_pay.is_empty() {
+            return;
+        }
+        let now = self.shared.clock.now();
+        let mut batch = Batch::new(self.shards);
+        for (debtor, cause) in std::mem::take(&mut self.may_pay) {
+            for event in self.ledger.recovery(debtor, cause).into_iter().flatten() {
+                self.ledger.apply(&event);
+                self.note(&event, &mut batch);
+                batch.add(&Record::Ledger { at: now, event });
+            }
+        }
+        if batch.records > 0 {
+            self.write(batch, Vec::new(), outside);
+        }
     }
 
     /// Hands statement lines to the archive, if there are any.
@@ -282,10 +409,14 @@ impl BalanceShard {
         for key in std::mem::take(&mut self.new_references) {
             references.upsert(key.to_be_bytes(), self.references[&key].to_le_bytes());
         }
+        let mut campaigns = CheckpointRows::new(Table::Campaigns);
+        for (campaign, stock) in std::mem::take(&mut self.new_campaigns) {
+            campaigns.upsert(campaign.id.0.to_be_bytes(), encode_row(&(&*campaign, stock)));
+        }
         let rows = Rows {
             source: Source::Balances(self.index),
             epoch,
-            tables: vec![accounts, holds, references],
+            tables: vec![accounts, holds, references, campaigns],
             is_last: true,
             replay_from: self.applied,
             last_id: OrderId(0),
@@ -312,6 +443,7 @@ impl BalanceShard {
             held: account.held,
             available: account.available(),
             rolled_up: account.rolled_up(),
+            owed: self.ledger.owed(id),
         })
     }
 
@@ -392,6 +524,7 @@ struct Batch {
     records: u32,
     instructions: Vec<Vec<TimedInstruction>>,
     opened: Vec<(AccountId, AccountName, AccountFacts)>,
+    campaigns: Vec<(Arc<Campaign>, AccountId)>,
 }
 
 impl Batch {
@@ -401,6 +534,7 @@ impl Batch {
             records: 0,
             instructions: (0..shards).map(|_| Vec::new()).collect(),
             opened: Vec::new(),
+            campaigns: Vec::new(),
         }
     }
 
@@ -420,7 +554,7 @@ impl Batch {
 #[must_use]
 pub fn hold_key(id: HoldId) -> Vec<u8> {
     let mut key = id.cause.0.to_be_bytes().to_vec();
-    key.push(id.no);
+    key.extend(id.no.to_be_bytes());
     key
 }
 
@@ -430,12 +564,14 @@ pub fn reference_key(account: u64, reference: &str) -> u128 {
     xxhash_rust::xxh3::xxh3_128_with_seed(reference.as_bytes(), account)
 }
 
-/// Fingerprint of what a top-up or transfer moves; its own number is left out.
+/// The account that decides about an entry outside any order, and a fingerprint of what it moves; its own number is
+/// left out.
 #[must_use]
-pub fn entry_fingerprint(entry: &suanpan_model::Entry) -> u64 {
+pub fn movement(entry: &suanpan_model::Entry) -> (u64, u64) {
     let lines = entry.postings.iter().flat_map(|posting| {
         [posting.account.raw(), posting.amount.minor(), u64::from(posting.side == suanpan_model::Side::Debit)]
     });
     let bytes: Vec<u8> = lines.flat_map(u64::to_le_bytes).collect();
-    xxhash_rust::xxh3::xxh3_64_with_seed(&bytes, entry.code as u64)
+    let first = entry.postings.first().map_or(0, |posting| posting.account.raw());
+    (first, xxhash_rust::xxh3::xxh3_64_with_seed(&bytes, entry.code as u64))
 }

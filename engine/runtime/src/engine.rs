@@ -1,6 +1,7 @@
 //! The in-process API.
 
 mod accounts;
+mod coupons;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,11 +11,11 @@ use crossbeam::channel::Receiver;
 use suanpan_core::order::Directory;
 use suanpan_core::routing::Router;
 use suanpan_model::{
-    AccountType, Campaign, CampaignId, Currency, PlatformId, PlatformPolicy, Reject, RejectCode, Ticket,
-    TimestampMs,
+    AccountType, Campaign, CampaignId, Currency, Order, PlatformId, PlatformPolicy, Reject, RejectCode,
+    Ticket, TimestampMs,
 };
 
-use crate::actors::Requests;
+use crate::actors::{NeedingOperator, Requests};
 use crate::api::{Answer, AnswerSink, BookComparison, Command, Notice, Reply, Request};
 use crate::calls::Gathering;
 use crate::fault::EngineFault;
@@ -23,6 +24,8 @@ use crate::log_writer::LogMessage;
 use crate::options::{EngineOptions, World};
 use crate::shared::{Shared, busy};
 use crate::start::Running;
+
+pub use coupons::{CampaignState, CustomerCoupons};
 
 /// Counters since the start of the process, and gauges.
 #[derive(Clone, Debug, Default)]
@@ -89,7 +92,6 @@ pub struct EngineStats {
 /// let world = World {
 ///     router: Router::new(capabilities, rules, vec![])?,
 ///     policies: vec![PlatformPolicy::defaults(platform)],
-///     campaigns: vec![],
 ///     adapters,
 /// };
 /// let engine = Engine::start(options, world)?;
@@ -120,7 +122,8 @@ pub struct EngineStats {
 ///         description: "tea".into(),
 ///         expires_at: engine.now() + DurationMs::from_secs(1_800),
 ///         escrow: true,
-///         coupon: None,
+///         virtual_goods: false,
+///         coupons: vec![],
 ///         sub_orders: [SubOrder { merchant, amount: Amount::from_minor(12_800) }].into(),
 ///         splits: Default::default(),
 ///         callback: "".into(),
@@ -285,8 +288,24 @@ impl Engine {
 
     /// A coupon campaign.
     #[must_use]
-    pub fn campaign(&self, campaign: CampaignId) -> Option<Campaign> {
+    pub fn campaign(&self, campaign: CampaignId) -> Option<Arc<Campaign>> {
         self.shared().registry.campaign(campaign)
+    }
+
+    /// Orders whose money waits for an operator: parked payments, refunds that their channel cannot finish. Oldest
+    /// first.
+    ///
+    /// # Errors
+    /// `unavailable` when the engine is ending.
+    pub async fn needing_operator(&self) -> Result<Vec<Arc<Order>>, Reject> {
+        let mut orders = Vec::new();
+        for address in &self.running.wiring().orders {
+            let (to, answer) = tokio::sync::oneshot::channel();
+            address.do_send(NeedingOperator { to });
+            orders.extend(answer.await.map_err(|_| ended())?);
+        }
+        orders.sort_by_key(|order| order.id);
+        Ok(orders)
     }
 
     /// The time as the engine sees it.

@@ -26,6 +26,6 @@ pub mod store;
 pub mod timers;
 
 pub use api::{Answer, AnswerSink, Command, Reply, Request};
-pub use engine::{Engine, EngineStats};
+pub use engine::{CampaignState, CustomerCoupons, Engine, EngineStats};
 pub use fault::EngineFault;
 pub use options::{EngineOptions, World};

@@ -1,7 +1,14 @@
 //! What actors and threads send each other. Every message carries a batch.
 
-use suanpan_core::ledger::Instruction;
-use suanpan_model::{AccountId, Amount, Currency, Lsn, Order, OrderId, Reject, TimestampMs};
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+use smol_str::SmolStr;
+use suanpan_core::ledger::{Instruction, LedgerCommand};
+use suanpan_model::order::OrderHold;
+use suanpan_model::{
+    AccountId, Amount, Campaign, CauseId, Currency, Lsn, Order, OrderId, Reject, TimestampMs,
+};
 
 use crate::codec::write_marked_row;
 use crate::statements::HandOver;
@@ -40,19 +47,51 @@ pub struct LogBatch {
     pub instructions: Vec<Vec<TimedInstruction>>,
 }
 
-/// A hold that an order needs (or no longer needs).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A hold that an order needs.
+#[derive(Clone, Debug)]
 pub struct HoldAsk {
     /// The order.
     pub order: OrderId,
     /// Number of the hold under it.
-    pub no: u8,
-    /// The account.
-    pub account: AccountId,
-    /// How much.
-    pub amount: Amount,
-    /// In which currency.
-    pub currency: Currency,
+    pub no: u16,
+    /// What is to be held.
+    pub asked: Asked,
+}
+
+/// What a hold is for.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    /// Money of an account.
+    Money {
+        /// The account.
+        account: AccountId,
+        /// How much.
+        amount: Amount,
+        /// In which currency.
+        currency: Currency,
+        /// Whether less is of no use.
+        whole: bool,
+    },
+    /// A coupon of a customer; the next hold number belongs to it too.
+    Coupon {
+        /// Its campaign.
+        campaign: Arc<Campaign>,
+        /// The account of the campaign's stock.
+        stock: AccountId,
+        /// The customer, as the platform names them.
+        customer: SmolStr,
+    },
+}
+
+impl HoldAsk {
+    /// The account whose shard decides.
+    #[must_use]
+    pub const fn home(&self) -> AccountId {
+        match self.asked {
+            Asked::Money { account, .. } => account,
+            Asked::Coupon { stock, .. } => stock,
+        }
+    }
 }
 
 /// What became of a hold.
@@ -60,10 +99,41 @@ pub struct HoldAsk {
 pub struct HoldAnswer {
     /// The order.
     pub order: OrderId,
-    /// Number of the hold under it.
-    pub no: u8,
-    /// Placed, or refused.
-    pub result: Result<(), Reject>,
+    /// Number under which it was asked for.
+    pub no: u16,
+    /// What was placed, which may be nothing where less is of use; or why not.
+    pub result: Result<SmallVec<[OrderHold; 2]>, Reject>,
+}
+
+/// A command of the in-process API to a balance shard.
+#[derive(Clone, Debug)]
+pub enum AccountCommand {
+    /// About accounts whose numbers are known.
+    Ledger(LedgerCommand),
+    /// Issue coupons. The shard numbers the customer's accounts: it alone opens them.
+    IssueCoupons {
+        /// The campaign.
+        campaign: Arc<Campaign>,
+        /// The account of its stock.
+        stock: AccountId,
+        /// The customer.
+        customer: SmolStr,
+        /// How many.
+        count: u32,
+        /// Cause of holds and entry.
+        cause: CauseId,
+        /// The caller's number, by which a repeat is recognised.
+        reference: SmolStr,
+    },
+}
+
+/// A hold that no order will use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VoidAsk {
+    /// The order.
+    pub order: OrderId,
+    /// The hold.
+    pub hold: OrderHold,
 }
 
 /// An order that ended and is durable, as the archive keeps it. The order itself is let go: a row is a third of its

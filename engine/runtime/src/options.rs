@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use suanpan_channels::Adapter;
 use suanpan_core::routing::Router;
-use suanpan_model::{Campaign, PlatformPolicy};
+use suanpan_model::PlatformPolicy;
 
 /// Settings of the engine. `EngineOptions::new(dir)` gives working defaults.
 #[derive(Clone, Debug)]
@@ -48,8 +48,6 @@ pub struct World {
     pub router: Router,
     /// Settings of platforms.
     pub policies: Vec<PlatformPolicy>,
-    /// Coupon campaigns.
-    pub campaigns: Vec<Campaign>,
     /// Adapters to the channels.
     pub adapters: Vec<Arc<dyn Adapter>>,
 }

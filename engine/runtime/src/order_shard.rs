@@ -8,11 +8,12 @@ mod requests;
 mod upkeep;
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use suanpan_core::order::{self, AccountFacts, Context, Decision, Directory, Events};
+use smallvec::SmallVec;
+use suanpan_core::order::{self, AccountFacts, Context, Decision, Directory, Events, Granted, HoldNeed};
 use suanpan_model::{
     AccountId, Campaign, CampaignId, ChannelReport, ChannelRequest, Lsn, Order, OrderCommand, OrderEvent,
     OrderId, OrderStatus, Record, Reject, RejectCode, TimestampMs,
@@ -20,13 +21,13 @@ use suanpan_model::{
 
 use crate::api::OrderSummary;
 use crate::codec::decode_marked_row;
-use crate::messages::{Finished, FinishedOrder, HoldAsk, LogBatch, Rows};
+use crate::messages::{Finished, FinishedOrder, HoldAsk, LogBatch, Rows, VoidAsk};
 use crate::shared::{Registry, Shared, count};
 use crate::store::KeyFilter;
 use crate::timers::Timers;
 
 pub use outbox::Outbox;
-use requests::Reserving;
+use requests::{Purpose, Reserving, Waiter};
 use upkeep::{Captured, Checkpointing};
 
 /// Orders looked at in one go after a restart.
@@ -39,7 +40,7 @@ pub trait Outside {
     /// Asks balance shard `shard` for holds.
     fn hold(&mut self, shard: usize, asks: Vec<HoldAsk>);
     /// Gives holds back that no order will use.
-    fn void(&mut self, shard: usize, asks: Vec<HoldAsk>);
+    fn void(&mut self, shard: usize, asks: Vec<VoidAsk>);
     /// Makes channel calls.
     fn call(&mut self, calls: Vec<ChannelRequest>);
     /// Hands finished orders to the archive.
@@ -85,7 +86,7 @@ impl Directory for Known<'_> {
         })
     }
 
-    fn campaign(&self, id: CampaignId) -> Option<Campaign> {
+    fn campaign(&self, id: CampaignId) -> Option<Arc<Campaign>> {
         self.registry.campaign(id)
     }
 }
@@ -102,7 +103,12 @@ pub struct OrderShard {
     /// Orders in memory, and those that are being recorded, by the fingerprint of the platform's number.
     by_key: FxHashMap<u128, OrderId>,
     archived: KeyFilter,
+    /// Decisions that wait for holds.
     reserving: FxHashMap<OrderId, Reserving>,
+    /// Holds to ask for, by balance shard.
+    asks: Vec<Vec<HoldAsk>>,
+    /// Orders whose money waits for an operator.
+    needing_operator: BTreeSet<OrderId>,
     facts: FactsCache,
     last_id: OrderId,
     timers: Timers,
@@ -136,6 +142,8 @@ impl OrderShard {
             by_key: FxHashMap::default(),
             archived,
             reserving: FxHashMap::default(),
+            asks: (0..shards).map(|_| Vec::new()).collect(),
+            needing_operator: BTreeSet::new(),
             facts: FactsCache::default(),
             last_id,
             timers: Timers::default(),
@@ -155,6 +163,9 @@ impl OrderShard {
         self.shared.gate.orders_came(1);
         let scheduled = order.next_due();
         self.timers.set(scheduled, order.id);
+        if order.needs_operator() {
+            self.needing_operator.insert(order.id);
+        }
         self.live.insert(order.id, Live { order, scheduled, dirty, has_row, last_batch: 0 });
     }
 
@@ -177,7 +188,7 @@ impl OrderShard {
             let ended = self.live.get(&id).is_some_and(|live| live.order.is_finished());
             if ended {
                 self.outbox.finished.push(id);
-            } else if let Err(reject) = self.act(id, &OrderCommand::Recover, now) {
+            } else if let Err(reject) = self.act(id, OrderCommand::Recover, now, None) {
                 tracing::error!(order = %id, %reject, "an order cannot be recovered");
             }
         }
@@ -189,7 +200,7 @@ impl OrderShard {
         let now = self.shared.clock.now();
         for report in reports {
             let (id, channel) = (report.order, report.channel);
-            if let Err(reject) = self.act(id, &OrderCommand::Report(report), now) {
+            if let Err(reject) = self.act(id, OrderCommand::Report(report), now, None) {
                 count(&self.shared.counters.unmatched_reports, 1);
                 tracing::warn!(order = %id, %channel, %reject, "a channel's report changes nothing");
             }
@@ -197,33 +208,70 @@ impl OrderShard {
         self.settle(outside);
     }
 
-    /// Decides a command and folds in what happens.
-    fn act(&mut self, id: OrderId, command: &OrderCommand, now: TimestampMs) -> Result<OrderSummary, Reject> {
-        if self.live.contains_key(&id) {
-            return self.act_on_live(id, command, now);
-        }
-        self.revive(id)?;
-        let told = self.act_on_live(id, command, now);
-        if self.live.get(&id).is_some_and(|live| live.order.is_finished()) {
-            // It goes back to where it came from.
-            self.outbox.finished.push(id);
-        }
-        told
+    /// Orders whose money waits for an operator, oldest first.
+    #[must_use]
+    pub fn needing_operator(&self) -> Vec<Arc<Order>> {
+        let order = |id| self.live.get(id).map(|live| Arc::clone(&live.order));
+        self.needing_operator.iter().filter_map(order).collect()
     }
 
-    fn act_on_live(
+    /// Decides a command and folds in what happens; `None` when the answer has to wait for holds, which `waiter` then
+    /// gets.
+    fn act(
+        &mut self,
+        id: OrderId,
+        command: OrderCommand,
+        now: TimestampMs,
+        waiter: Option<Waiter>,
+    ) -> Result<Option<OrderSummary>, Reject> {
+        if self.reserving.contains_key(&id) && waits_its_turn(&command) {
+            return Err(in_progress("order"));
+        }
+        match self.decide(id, &command, now, None)? {
+            Decided::Told(told) => Ok(Some(told)),
+            Decided::Needs(needed) => {
+                self.reserve(id, Purpose::Deciding(command), needed, waiter);
+                Ok(None)
+            }
+        }
+    }
+
+    fn decide(
         &mut self,
         id: OrderId,
         command: &OrderCommand,
         now: TimestampMs,
-    ) -> Result<OrderSummary, Reject> {
+        granted: Option<Granted<'_>>,
+    ) -> Result<Decided, Reject> {
+        if self.live.contains_key(&id) {
+            return self.decide_live(id, command, now, granted);
+        }
+        self.revive(id)?;
+        let decided = self.decide_live(id, command, now, granted);
+        if self.live.get(&id).is_some_and(|live| live.order.is_finished()) {
+            // It goes back to where it came from.
+            self.outbox.finished.push(id);
+        }
+        decided
+    }
+
+    fn decide_live(
+        &mut self,
+        id: OrderId,
+        command: &OrderCommand,
+        now: TimestampMs,
+        granted: Option<Granted<'_>>,
+    ) -> Result<Decided, Reject> {
         let live = self.live.get_mut(&id).ok_or_else(unknown_order)?;
         let policies = self.shared.registry.policies();
         let policy = policies.get(&live.order.terms.platform).ok_or_else(unknown_platform)?;
         let router = self.shared.router.load();
-        let context = Context { now, policy, router: &router, standing: &self.shared.meters };
+        let directory = Known { registry: &self.shared.registry, cache: &self.facts };
+        let standing = &self.shared.meters;
+        let context = Context { now, policy, router: &router, standing, directory: &directory, granted };
         let events = match order::decide(&live.order, command, &context)? {
-            Decision::Repeat => return Ok(summary(&live.order, true)),
+            Decision::Repeat => return Ok(Decided::Told(summary(&live.order, true))),
+            Decision::NeedsHolds(needed) => return Ok(Decided::Needs(needed)),
             Decision::Moved(events) => events,
         };
         let order = Arc::make_mut(&mut live.order);
@@ -236,8 +284,13 @@ impl OrderShard {
             order::effects(order, event, sms_code, &mut |call| self.outbox.calls.push(call));
         }
         let told = summary(order, false);
+        if live.order.needs_operator() {
+            self.needing_operator.insert(id);
+        } else if !self.needing_operator.is_empty() {
+            self.needing_operator.remove(&id);
+        }
         record(live, now, events, &self.shared, &mut self.timers, &mut self.outbox);
-        Ok(told)
+        Ok(Decided::Told(told))
     }
 
     /// Brings an archived order back, because there is news of it. A row of it may be in the checkpoint, older than
@@ -262,6 +315,37 @@ impl OrderShard {
         let order = row.map(|bytes| decode_marked_row(&bytes).map(|(_, order)| order)).transpose();
         order.map_err(|fault| unavailable(fault.to_string()))
     }
+}
+
+/// What a decision came to.
+enum Decided {
+    /// It is made.
+    Told(OrderSummary),
+    /// It needs these holds first.
+    Needs(SmallVec<[HoldNeed; 2]>),
+}
+
+/// Whether a command has to wait while another decision about its order waits for holds: it might move the same money.
+const fn waits_its_turn(command: &OrderCommand) -> bool {
+    match command {
+        OrderCommand::Release { .. }
+        | OrderCommand::Refund(_)
+        | OrderCommand::OpenDispute
+        | OrderCommand::ResolveDispute { .. }
+        | OrderCommand::FinishRefund { .. }
+        | OrderCommand::ReturnParked { .. }
+        | OrderCommand::Reopen { .. }
+        | OrderCommand::Wake => true,
+        OrderCommand::Report(_)
+        | OrderCommand::ConfirmSms { .. }
+        | OrderCommand::Close
+        | OrderCommand::Recover => false,
+    }
+}
+
+fn in_progress(field: &'static str) -> Reject {
+    let expected = "the answer to an earlier request for this order; ask again in a second";
+    Reject::new(RejectCode::InProgress, field, expected)
 }
 
 /// Takes the events of one decision into the open batch; the order has them folded in already.
@@ -330,8 +414,13 @@ fn meter(shared: &Shared, order: &Order, event: &OrderEvent, now: TimestampMs) {
         | OrderEvent::RefundSucceeded { .. }
         | OrderEvent::RefundFailed { .. }
         | OrderEvent::Refunded
-        | OrderEvent::DisputeOpened
-        | OrderEvent::DisputeResolved { .. } => {}
+        | OrderEvent::DisputeOpened { .. }
+        | OrderEvent::DisputeResolved { .. }
+        | OrderEvent::RefundStuck { .. }
+        | OrderEvent::RefundBounced { .. }
+        | OrderEvent::RefundFinished { .. }
+        | OrderEvent::Reopened { .. }
+        | OrderEvent::ReopeningPlanned { .. } => {}
     }
 }
 

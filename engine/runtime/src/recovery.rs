@@ -5,21 +5,23 @@
 //! right state.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use suanpan_core::ledger::{Hold, Marks, instructions};
 use suanpan_core::order;
-use suanpan_model::order::RefundSource;
+use suanpan_model::order::OrderHold;
+use suanpan_model::refund::{RefundSource, RefundState};
 use suanpan_model::{
-    AccountId, AccountType, Currency, HoldId, LedgerEvent, Lsn, Order, OrderEvent, OrderId, Record,
+    AccountId, AccountType, Campaign, Currency, HoldId, LedgerEvent, Lsn, Order, OrderEvent, OrderId, Record,
 };
 
-use crate::balance_shard::{Restored, entry_fingerprint, reference_key};
+use crate::balance_shard::{Restored, movement, reference_key};
 use crate::codec::{decode_marked_row, decode_records, decode_row};
 use crate::fault::EngineFault;
 use crate::journal::Journal;
 use crate::keeper::{CheckpointMeta, archive_batch};
-use crate::messages::{Finished, FinishedOrder, HoldAsk};
+use crate::messages::{Finished, FinishedOrder, VoidAsk};
 use crate::statements::read_chunks;
 use crate::store::{Store, Table};
 
@@ -58,6 +60,8 @@ pub struct Recovered {
     pub orders: FxHashMap<OrderId, RecoveredOrder>,
     /// Balance shards.
     pub balances: Vec<Restored>,
+    /// Campaigns, and the accounts of their stocks; a later one counts.
+    pub campaigns: Vec<(Arc<Campaign>, AccountId)>,
     /// The checkpoint that it began with.
     pub meta: CheckpointMeta,
     /// The latest order number given out.
@@ -169,9 +173,16 @@ impl<'a> Replay<'a> {
             orders.insert(order.id, RecoveredOrder { order, applied, has_row: true, dirty: false });
             Ok(())
         })?;
+        let mut campaigns = Vec::new();
+        store.load_rows(Table::Campaigns, |_, bytes| -> Result<(), EngineFault> {
+            let (campaign, stock): (Campaign, AccountId) =
+                decode_row(bytes).map_err(|fault| damaged("campaigns", &fault))?;
+            campaigns.push((Arc::new(campaign), stock));
+            Ok(())
+        })?;
         let marks = balances.iter_mut().map(|restored| restored.ledger.settle_restored()).collect();
         let last_id = meta.last_id;
-        let state = Recovered { orders, balances, meta, last_id, ..Recovered::default() };
+        let state = Recovered { orders, balances, campaigns, meta, last_id, ..Recovered::default() };
         Ok(Self {
             store,
             purpose,
@@ -290,8 +301,15 @@ impl<'a> Replay<'a> {
         let restored = &mut self.state.balances[shard];
         restored.ledger.apply(event);
         restored.dirty.insert(home);
-        if let LedgerEvent::EntryPosted { entry, reference } = event {
-            let (key, content) = (reference_key(home.raw(), reference), entry_fingerprint(entry));
+        if let LedgerEvent::CampaignRecorded { campaign, stock } = event {
+            restored.campaigns.push((Arc::clone(campaign), *stock));
+            self.state.campaigns.push((Arc::clone(campaign), *stock));
+        }
+        if let LedgerEvent::EntryPosted { entry, reference } = event
+            && !reference.is_empty()
+        {
+            let (first, content) = movement(entry);
+            let key = reference_key(first, reference);
             self.state.balances.iter_mut().for_each(|restored| {
                 restored.references.insert(key, content);
             });
@@ -352,23 +370,18 @@ fn last_archived_line(store: &Store, account: AccountId, after: Lsn) -> Result<L
 }
 
 impl Recovered {
-    /// Holds that no live order relies on: their order was never recorded because the process ended in between.
+    /// Holds that no live order relies on: the process ended before what they were for was recorded.
     #[must_use]
-    pub fn orphan_holds(&self) -> Vec<HoldAsk> {
+    pub fn orphan_holds(&self) -> Vec<VoidAsk> {
         let relied_on = |id: &HoldId| {
             let order = self.orders.get(&OrderId(id.cause.0));
-            order.is_some_and(|known| known.order.holds.iter().any(|hold| hold.no == id.no))
+            order.is_some_and(|known| known.order.relies_on(id.no))
         };
         let mut orphans = Vec::new();
         for restored in &self.balances {
             for (id, hold) in restored.ledger.holds().filter(|(id, _)| !relied_on(id)) {
-                orphans.push(HoldAsk {
-                    order: OrderId(id.cause.0),
-                    no: id.no,
-                    account: hold.account,
-                    amount: hold.left,
-                    currency: Currency::default(),
-                });
+                let hold = OrderHold { no: id.no, account: hold.account, amount: hold.left };
+                orphans.push(VoidAsk { order: OrderId(id.cause.0), hold });
             }
         }
         orphans
@@ -398,15 +411,12 @@ impl Recovered {
         let mut owed: FxHashMap<AccountId, i128> = FxHashMap::default();
         for order in self.orders.values().map(|known| &known.order) {
             let account = |kind| AccountId::internal(kind, order.terms.platform.0, order.terms.currency, 0);
-            let returning = order.refunds.iter().filter(|refund| refund.state.is_alive());
-            let from_escrow = returning.filter(|refund| refund.source == RefundSource::Escrow);
-            let escrow: i128 =
-                order.frozen.signed() + from_escrow.map(|refund| refund.amount.signed()).sum::<i128>();
-            *owed.entry(account(AccountType::Escrow)).or_default() += escrow;
+            *owed.entry(account(AccountType::Escrow)).or_default() += in_escrow(order);
+            *owed.entry(account(AccountType::Suspense)).or_default() += in_suspense(order);
         }
         let mut held: FxHashMap<AccountId, i128> = FxHashMap::default();
         for account in self.balances.iter().flat_map(|restored| restored.ledger.accounts()) {
-            if account.id.kind() == AccountType::Escrow {
+            if matches!(account.id.kind(), AccountType::Escrow | AccountType::Suspense) {
                 *held.entry(account.id.unstriped()).or_default() += account.posted;
             }
         }
@@ -420,6 +430,25 @@ impl Recovered {
     }
 }
 
+/// What an order has in escrow: frozen, or set aside for refunds that are not over.
+#[must_use]
+pub fn in_escrow(order: &Order) -> i128 {
+    let open = order.refunds.iter().filter(|refund| refund.state.is_open());
+    let returned = open.flat_map(|refund| &refund.unwinding).flat_map(|unwinding| &unwinding.returned);
+    order.frozen.signed() + returned.map(|amount| amount.signed()).sum::<i128>()
+}
+
+/// What an order has in suspense: parked payments, those on their way back, and refunds that came back.
+#[must_use]
+pub fn in_suspense(order: &Order) -> i128 {
+    let parked = order.parked().map(|_| order.terms.payable().signed()).sum::<i128>();
+    let refunds = order.refunds.iter().filter(|refund| match refund.source {
+        RefundSource::Suspense => refund.state.is_open() || refund.state == RefundState::Bounced,
+        RefundSource::Order => refund.state == RefundState::Bounced,
+    });
+    parked + refunds.map(|refund| refund.to_payer.signed()).sum::<i128>()
+}
+
 /// Breaks of the invariants of one order; empty when all is well.
 #[must_use]
 pub fn order_breaks(order: &Order) -> Vec<String> {
@@ -429,10 +458,23 @@ pub fn order_breaks(order: &Order) -> Vec<String> {
         found.push(format!("order {id}: an entry does not sum to zero"));
     }
     if order.paid_by.is_some() {
-        let released: i128 = order.released.iter().map(|amount| amount.signed()).sum();
-        let refunded: i128 = order.refunded.iter().map(|amount| amount.signed()).sum();
-        if order.frozen.signed() + released + refunded != order.terms.amount.signed() {
-            found.push(format!("order {id}: frozen, released and refunded do not add up to its amount"));
+        let returned = order.parts.iter().map(|part| part.returned.signed()).sum::<i128>();
+        if order.frozen.signed() + order.released().signed() + returned != order.terms.amount.signed() {
+            found.push(format!("order {id}: frozen, released and returned do not add up to its amount"));
+        }
+        if order.refunded() > order.terms.amount {
+            found.push(format!("order {id}: more is refunded than was paid"));
+        }
+        for (place, part) in order.parts.iter().enumerate() {
+            let given = part.stakes.iter().map(|stake| stake.given.signed()).sum::<i128>();
+            let taken = part.stakes.iter().map(|stake| stake.taken.signed()).sum::<i128>();
+            let undone = part.undone.iter().map(|amount| amount.signed()).sum::<i128>();
+            if given != part.released.signed() || taken != part.reversed.signed() {
+                found.push(format!("order {id}: what receivers of sub-order {place} got does not add up"));
+            }
+            if undone != part.refunded().signed() {
+                found.push(format!("order {id}: what was undone of sub-order {place} does not add up"));
+            }
         }
     }
     let alive = order.attempts.iter().filter(|attempt| attempt.state.is_alive()).count();

@@ -9,6 +9,7 @@ use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 use dashmap::DashMap;
 use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
+use suanpan_core::ledger::CouponAccounts;
 use suanpan_core::order::{AccountFacts, Directory};
 use suanpan_core::routing::{Router, Standing};
 use suanpan_model::{
@@ -29,19 +30,17 @@ pub struct Registry {
     accounts: DashMap<AccountId, AccountFacts>,
     names: DashMap<AccountName, AccountId>,
     policies: ArcSwap<FxHashMap<PlatformId, Arc<PlatformPolicy>>>,
-    campaigns: ArcSwap<FxHashMap<CampaignId, Campaign>>,
+    campaigns: ArcSwap<FxHashMap<CampaignId, (Arc<Campaign>, AccountId)>>,
     next_number: AtomicU64,
 }
 
 impl Registry {
-    /// A registry of these platforms and campaigns, without accounts.
+    /// A registry of these platforms, without accounts and campaigns.
     #[must_use]
-    pub fn new(policies: Vec<PlatformPolicy>, campaigns: Vec<Campaign>) -> Self {
+    pub fn new(policies: Vec<PlatformPolicy>) -> Self {
         let registry = Self { next_number: AtomicU64::new(1), ..Self::default() };
         let policies = policies.into_iter().map(|policy| (policy.id, Arc::new(policy))).collect();
         registry.policies.store(Arc::new(policies));
-        let campaigns = campaigns.into_iter().map(|campaign| (campaign.id, campaign)).collect();
-        registry.campaigns.store(Arc::new(campaigns));
         registry
     }
 
@@ -77,6 +76,55 @@ impl Registry {
         self.names.remove_if(name, |_, account| !self.accounts.contains_key(account));
     }
 
+    /// Forgets a name that only the caller gives out.
+    pub fn forget(&self, name: &AccountName) {
+        self.names.remove(name);
+    }
+
+    /// A customer's accounts in a campaign; those that do not exist yet get numbers beside the campaign's stock.
+    pub fn coupon_accounts(
+        &self,
+        campaign: &Campaign,
+        stock: AccountId,
+        customer: &SmolStr,
+    ) -> CouponAccounts {
+        let reference = smol_str::format_smolstr!("{}/{customer}", campaign.id);
+        let bucket = Some(stock.bucket());
+        let account = |kind| self.number_for(&(campaign.platform, kind, reference.clone()), bucket);
+        CouponAccounts {
+            stock,
+            wallet: account(AccountType::CouponWallet),
+            allowance: campaign.per_customer.map(|limit| (account(AccountType::CouponAllowance), limit)),
+            platform: campaign.platform,
+            reference,
+        }
+    }
+
+    /// The account of a campaign's stock.
+    #[must_use]
+    pub fn stock_of(&self, campaign: CampaignId) -> Option<AccountId> {
+        self.campaigns.load().get(&campaign).map(|(_, stock)| *stock)
+    }
+
+    /// Campaigns of a platform, by number.
+    #[must_use]
+    pub fn campaigns_of(&self, platform: PlatformId) -> Vec<Arc<Campaign>> {
+        let campaigns = self.campaigns.load();
+        let own = campaigns.values().map(|(campaign, _)| campaign);
+        let mut own: Vec<_> = own.filter(|campaign| campaign.platform == platform).cloned().collect();
+        own.sort_by_key(|campaign| campaign.id);
+        own
+    }
+
+    /// Makes a recorded campaign known.
+    pub fn insert_campaign(&self, campaign: Arc<Campaign>, stock: AccountId) {
+        self.campaigns.rcu(|known| {
+            let mut known = FxHashMap::clone(known);
+            known.insert(campaign.id, (Arc::clone(&campaign), stock));
+            known
+        });
+    }
+
     /// Makes an opened account known.
     pub fn insert(&self, id: AccountId, name: AccountName, facts: AccountFacts) {
         self.next_number.fetch_max(id.number() + 1, Ordering::Relaxed);
@@ -90,8 +138,8 @@ impl Directory for Registry {
         self.accounts.get(&id).map(|facts| *facts)
     }
 
-    fn campaign(&self, id: CampaignId) -> Option<Campaign> {
-        self.campaigns.load().get(&id).cloned()
+    fn campaign(&self, id: CampaignId) -> Option<Arc<Campaign>> {
+        self.campaigns.load().get(&id).map(|(campaign, _)| Arc::clone(campaign))
     }
 }
 

@@ -13,7 +13,8 @@ use suanpan_core::order::AccountFacts;
 use suanpan_model::ids::BUCKETS;
 
 use crate::actors::{
-    BalanceActor, ChannelActor, Herald, LateWiring, OrderActor, Ports, Recover, ReportRouter, Voids, Wiring,
+    BalanceActor, ChannelActor, Herald, LateWiring, OrderActor, Ports, Recover, RecoverDebts, ReportRouter,
+    Voids, Wiring,
 };
 use crate::balance_shard::BalanceShard;
 use crate::clock::{Clock, SystemClock};
@@ -70,10 +71,10 @@ impl Running {
         if let Some(first) = recovered.all_breaks().into_iter().next() {
             return Err(EngineFault::Broken { first });
         }
-        let World { router, policies, campaigns, adapters } = world;
+        let World { router, policies, adapters } = world;
         let shared = Arc::new(Shared {
             clock: Arc::new(SystemClock::default()) as Arc<dyn Clock>,
-            registry: Registry::new(policies, campaigns),
+            registry: Registry::new(policies),
             meters: Meters::new(router.capabilities().iter().map(|known| known.id)),
             router: ArcSwap::from_pointee(router),
             gate: Gate::new(options.in_flight_max, options.live_orders_max, options.archive_lag_max),
@@ -126,10 +127,11 @@ impl Running {
         let running = Self { shared, adapters, commit_micros, replayed, wiring, threads, system };
         let wiring = running.wiring();
         for orphan in orphans {
-            let shard = orphan.account.shard(wiring.balances.len());
+            let shard = orphan.hold.account.shard(wiring.balances.len());
             wiring.balances[shard].do_send(Voids { asks: vec![orphan] });
         }
         wiring.orders.iter().for_each(|address| address.do_send(Recover {}));
+        wiring.balances.iter().for_each(|address| address.do_send(RecoverDebts {}));
         Ok(running)
     }
 
@@ -235,6 +237,9 @@ fn shards(
             let name = (account.platform, account.id.kind(), account.reference.clone());
             shared.registry.insert(account.id, name, facts);
         }
+    }
+    for (campaign, stock) in recovered.campaigns {
+        shared.registry.insert_campaign(campaign, stock);
     }
     let balances = recovered
         .balances

@@ -1,13 +1,15 @@
 //! What can be asked of a shard of the ledger, and its answers.
 
+use std::sync::Arc;
+
 use smallvec::{SmallVec, smallvec};
 use smol_str::SmolStr;
 use suanpan_model::{
-    AccountId, Amount, Currency, Entry, HoldId, LedgerEvent, PlatformId, Posting, Reject, RejectCode, Side,
-    TimestampMs,
+    AccountId, Amount, Campaign, CauseId, Currency, Entry, HoldId, LedgerEvent, PlatformId, Posting, Reject,
+    RejectCode, Side, TimestampMs,
 };
 
-use super::{Hold, Ledger, fits_below};
+use super::{CouponAccounts, Hold, Ledger, fits_below};
 
 /// A command to the shard that owns the account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +41,37 @@ pub enum LedgerCommand {
         currency: Currency,
         /// When it lapses by itself.
         expires_at: TimestampMs,
+        /// Whether less is of no use; else as much is held as there is, which may be nothing.
+        whole: bool,
+    },
+    /// Record a coupon campaign with its stock.
+    RecordCampaign {
+        /// The campaign, checked.
+        campaign: Arc<Campaign>,
+        /// The account of its stock.
+        stock: AccountId,
+    },
+    /// Lock one coupon for an order.
+    LockCoupon {
+        /// The order.
+        cause: CauseId,
+        /// Number of the hold; the next one belongs to it too.
+        no: u16,
+        /// The customer's accounts in the campaign.
+        accounts: CouponAccounts,
+        /// Whether it may come straight from the stock.
+        claimable: bool,
+    },
+    /// Issue coupons to a customer.
+    GrantCoupons {
+        /// Cause of holds and entry.
+        cause: CauseId,
+        /// How many.
+        count: u32,
+        /// The customer's accounts in the campaign.
+        accounts: CouponAccounts,
+        /// The caller's number, by which the caller recognises a repeat.
+        reference: SmolStr,
     },
     /// Give back what is left of a hold.
     Void {
@@ -77,17 +110,28 @@ impl Ledger {
             LedgerCommand::Open { account, platform, reference, currency, parent, credit_limit } => {
                 self.decide_open(*account, *platform, reference, *currency, *parent, *credit_limit)
             }
-            LedgerCommand::Hold { hold, account, amount, currency, expires_at } => {
+            LedgerCommand::Hold { hold, account, amount, currency, expires_at, whole } => {
                 if let Some(known) = self.hold(*hold) {
-                    return repeat_of(known, *account, *amount);
+                    return repeat_of(known, *account, *amount, *whole);
                 }
-                self.check_debit(*account, *amount, *currency)?;
+                let amount = if *whole { *amount } else { self.as_far_as_possible(*account, *amount) };
+                if amount.is_zero() && !whole {
+                    return Ok(Decision::Repeat);
+                }
+                self.check_debit(*account, amount, *currency)?;
                 Ok(moved(LedgerEvent::HoldPlaced {
                     hold: *hold,
                     account: *account,
-                    amount: *amount,
+                    amount,
                     expires_at: *expires_at,
                 }))
+            }
+            LedgerCommand::RecordCampaign { campaign, stock } => Ok(self.decide_campaign(campaign, *stock)),
+            LedgerCommand::LockCoupon { cause, no, accounts, claimable } => {
+                self.decide_lock(*cause, *no, accounts, *claimable)
+            }
+            LedgerCommand::GrantCoupons { cause, count, accounts, reference } => {
+                self.decide_grant(*cause, *count, accounts, reference)
             }
             LedgerCommand::Void { hold } => match self.hold(*hold) {
                 Some(known) => Ok(moved(LedgerEvent::HoldVoided { hold: *hold, account: known.account })),
@@ -153,7 +197,7 @@ impl Ledger {
         }
         let hold = HoldId { cause: entry.cause, no: 1 };
         if let Some(known) = self.hold(hold) {
-            return repeat_of(known, first.account, first.amount);
+            return repeat_of(known, first.account, first.amount, true);
         }
         self.check_debit(first.account, first.amount, entry.currency)?;
         let mut entry = entry.clone();
@@ -167,6 +211,12 @@ impl Ledger {
             },
             LedgerEvent::EntryPosted { entry, reference: reference.clone() },
         ]))
+    }
+
+    /// As much of `amount` as the account has.
+    fn as_far_as_possible(&self, account: AccountId, amount: Amount) -> Amount {
+        let available = self.account(account).map_or(0, super::Account::available);
+        amount.min(Amount::from_minor(u64::try_from(available).unwrap_or_default()))
     }
 
     fn check_debit(&self, account: AccountId, amount: Amount, currency: Currency) -> Result<(), Reject> {
@@ -198,8 +248,8 @@ impl Ledger {
     }
 }
 
-fn repeat_of(known: &Hold, account: AccountId, amount: Amount) -> Result<Decision, Reject> {
-    if known.account == account && known.placed == amount {
+fn repeat_of(known: &Hold, account: AccountId, amount: Amount, whole: bool) -> Result<Decision, Reject> {
+    if known.account == account && (known.placed == amount || !whole) {
         return Ok(Decision::Repeat);
     }
     let expected = "another number: the hold exists with another account or amount";

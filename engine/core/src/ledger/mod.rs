@@ -6,19 +6,23 @@
 
 mod audit;
 mod command;
+mod coupons;
+mod debt;
 mod restore;
 #[cfg(test)]
 mod tests;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use suanpan_model::{
-    AccountId, Amount, CauseId, Currency, Entry, EntryCode, HoldId, LedgerEvent, Lsn, NormalSide, PlatformId,
-    Posting, Record, Side, TimestampMs,
+    AccountId, AccountType, Amount, CauseId, Currency, Entry, EntryCode, HoldId, LedgerEvent, Lsn,
+    NormalSide, PlatformId, Posting, Record, Side, TimestampMs,
 };
 
 pub use command::{Decision, LedgerCommand};
+pub use coupons::CouponAccounts;
+pub use debt::FIRST_RECOVERY_HOLD;
 use restore::Awaited;
 pub use restore::Marks;
 
@@ -124,6 +128,15 @@ pub enum Instruction {
 }
 
 impl Instruction {
+    /// The order or transfer that it belongs to.
+    #[must_use]
+    pub const fn cause(&self) -> CauseId {
+        match self {
+            Self::Post { cause, .. } => *cause,
+            Self::Void { hold, .. } => hold.cause,
+        }
+    }
+
     /// The account that it is for.
     #[must_use]
     pub const fn account(&self) -> AccountId {
@@ -152,7 +165,8 @@ pub fn instructions(record: &Record, give: &mut dyn FnMut(Instruction)) {
                 LedgerEvent::AccountOpened { .. }
                 | LedgerEvent::HoldPlaced { .. }
                 | LedgerEvent::HoldVoided { .. }
-                | LedgerEvent::HoldExpired { .. },
+                | LedgerEvent::HoldExpired { .. }
+                | LedgerEvent::CampaignRecorded { .. },
             ..
         } => {}
     }
@@ -176,6 +190,10 @@ pub struct Ledger {
     holds: FxHashMap<HoldId, Hold>,
     /// Restored for accounts whose opening the log still brings.
     awaited: FxHashMap<AccountId, Awaited>,
+    /// Accounts whose owners owe something.
+    owing: FxHashSet<AccountId>,
+    /// Recoveries that are under way, by debtor.
+    recovering: FxHashMap<AccountId, HoldId>,
 }
 
 impl Ledger {
@@ -239,12 +257,15 @@ impl Ledger {
                 };
                 if let std::collections::hash_map::Entry::Vacant(place) = self.holds.entry(*hold) {
                     place.insert(row);
+                    if hold.no >= FIRST_RECOVERY_HOLD {
+                        self.recovering.insert(*account, *hold);
+                    }
                     let account = self.entry(*account);
                     account.held = account.held.plus(*amount);
                 }
             }
             LedgerEvent::HoldVoided { hold, .. } | LedgerEvent::HoldExpired { hold, .. } => self.void(*hold),
-            LedgerEvent::EntryPosted { .. } => {}
+            LedgerEvent::EntryPosted { .. } | LedgerEvent::CampaignRecorded { .. } => {}
         }
     }
 
@@ -260,8 +281,7 @@ impl Ledger {
                     let hold = HoldId { cause: *cause, no: posting.hold_no };
                     assert!(self.use_hold(lsn, hold, posting.amount), "a posting uses a hold that exists");
                 }
-                let account = self.post(lsn, *posting, *currency);
-                let (after, available) = (account.posted, account.available());
+                let (after, available) = self.post(lsn, *posting, *currency);
                 let kind = posting.account.kind();
                 if posting.side == Side::Debit && kind.is_limited() {
                     assert!(
@@ -279,8 +299,15 @@ impl Ledger {
         }
     }
 
-    fn post(&mut self, lsn: Lsn, posting: Posting, currency: Currency) -> &Account {
-        let change = posting.account.kind().sign(posting.side) * posting.amount.signed();
+    /// Posts a line; returns the account's balance and what is available after it.
+    fn post(&mut self, lsn: Lsn, posting: Posting, currency: Currency) -> (i128, i128) {
+        let kind = posting.account.kind();
+        let is_debt = matches!(kind, AccountType::Receivable | AccountType::Advanced);
+        if is_debt && !self.accounts.contains_key(&posting.account) {
+            let opened = self.open_debt(posting.account);
+            self.accounts.insert(posting.account, opened);
+        }
+        let change = kind.sign(posting.side) * posting.amount.signed();
         if let Some(parent) = self.entry(posting.account).parent {
             self.roll_up(Some(parent), change);
         }
@@ -288,7 +315,11 @@ impl Ledger {
         assert_eq!(account.currency, currency, "a posting is in the currency of its account");
         account.posted += change;
         account.applied = lsn;
-        account
+        let after = (account.posted, account.available());
+        if is_debt {
+            self.note_debt(posting.account);
+        }
+        after
     }
 
     fn roll_up(&mut self, mut parent: Option<AccountId>, change: i128) {
@@ -310,6 +341,7 @@ impl Ledger {
         let (account, used_up) = (hold.account, hold.left.is_zero());
         if used_up {
             self.holds.remove(&id);
+            self.forget_recovery(id, account);
         }
         let account = self.entry(account);
         account.held = account.held.minus(amount);
@@ -318,8 +350,15 @@ impl Ledger {
 
     fn void(&mut self, id: HoldId) {
         if let Some(hold) = self.holds.remove(&id) {
+            self.forget_recovery(id, hold.account);
             let account = self.entry(hold.account);
             account.held = account.held.minus(hold.left);
+        }
+    }
+
+    fn forget_recovery(&mut self, id: HoldId, debtor: AccountId) {
+        if id.no >= FIRST_RECOVERY_HOLD {
+            self.recovering.remove(&debtor);
         }
     }
 

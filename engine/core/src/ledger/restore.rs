@@ -1,7 +1,7 @@
 //! Coming back after a restart: rows of a checkpoint, then the log from there on.
 
 use rustc_hash::FxHashMap;
-use suanpan_model::{AccountId, Amount, HoldId, Lsn};
+use suanpan_model::{AccountId, AccountType, Amount, HoldId, Lsn};
 
 use super::{Account, Hold, Instruction, Ledger};
 
@@ -74,6 +74,19 @@ impl Ledger {
             };
             *held = held.plus(hold.left);
         }
+        self.recovering = self
+            .holds
+            .iter()
+            .filter(|(id, _)| id.no >= super::FIRST_RECOVERY_HOLD)
+            .map(|(id, hold)| (hold.account, *id))
+            .collect();
+        let debts: Vec<AccountId> = self
+            .accounts
+            .keys()
+            .copied()
+            .filter(|id| matches!(id.kind(), AccountType::Receivable | AccountType::Advanced))
+            .collect();
+        debts.into_iter().for_each(|debt| self.note_debt(debt));
         let children: Vec<_> =
             self.accounts.values().map(|account| (account.parent, account.posted)).collect();
         for (parent, posted) in children.into_iter().filter(|(parent, _)| parent.is_some()) {

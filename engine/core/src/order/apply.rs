@@ -1,10 +1,14 @@
 //! Folding events into an order. Cannot fail: what does not fit is a bug.
 
 use smallvec::SmallVec;
-use suanpan_model::order::{Attempt, AttemptState, Closing, Refund, RefundSource, RefundState, Step};
+use smol_str::SmolStr;
+use suanpan_model::order::{Attempt, AttemptState, Closing, Dispute, OrderHold, Part, Release, Stake, Step};
+use suanpan_model::refund::{Refund, RefundState, Unwinding};
 use suanpan_model::{Amount, AttemptNo, Order, OrderEvent, OrderId, OrderStatus, TimestampMs};
 
 use super::next_status;
+use super::plan::receiver;
+use crate::split::sum;
 
 /// An order's first moment.
 ///
@@ -12,31 +16,29 @@ use super::next_status;
 /// When the event is not [`OrderEvent::Created`]: a bug, or a log that was tampered with.
 #[must_use]
 pub fn born(id: OrderId, at: TimestampMs, event: &OrderEvent) -> Order {
-    let OrderEvent::Created { terms, holds, fee_bearer, late_payment } = event else {
+    let OrderEvent::Created { terms, holds, agreement } = event else {
         panic!("the first event of order {id} is not its creation");
     };
-    let parts = terms.sub_orders.len();
     let mut steps = Vec::with_capacity(8);
     steps.push(Step { at, kind: event.kind(), status: OrderStatus::Created });
     Order {
         id,
         status: OrderStatus::Created,
-        before_dispute: None,
+        dispute: None,
         closing: None,
         failure: None,
         closed: None,
-        fee_bearer: *fee_bearer,
-        late_payment: *late_payment,
+        agreement: *agreement,
+        last_hold: last_of(holds),
         holds: holds.clone(),
         attempts: SmallVec::new(),
         paid_by: None,
         frozen: Amount::ZERO,
-        released: SmallVec::from_elem(Amount::ZERO, parts),
-        refunded: SmallVec::from_elem(Amount::ZERO, parts),
-        fee_taken: Amount::ZERO,
-        fixed_given: SmallVec::from_elem(Amount::ZERO, terms.splits.len()),
+        parts: Vec::new(),
+        releases: Vec::new(),
         refunds: Vec::new(),
         release_at: TimestampMs::NEVER,
+        reopen_at: TimestampMs::NEVER,
         contradictions: 0,
         steps,
         entries: Vec::new(),
@@ -72,16 +74,7 @@ pub fn apply(order: &mut Order, at: TimestampMs, event: &OrderEvent) {
             order.closing = None;
         }
         OrderEvent::Frozen { due } => order.release_at = *due,
-        OrderEvent::Released { amounts, fixed, fee, .. } => {
-            for (index, amount) in amounts.iter().enumerate() {
-                order.released[index] = order.released[index].plus(*amount);
-                order.frozen = order.frozen.minus(*amount);
-            }
-            for (given, more) in order.fixed_given.iter_mut().zip(fixed) {
-                *given = given.plus(*more);
-            }
-            order.fee_taken = order.fee_taken.plus(*fee);
-        }
+        OrderEvent::Released { .. } => apply_release(order, event),
         OrderEvent::Settled | OrderEvent::Refunded => {}
         OrderEvent::Failed { reason, .. } => {
             order.failure = Some(*reason);
@@ -102,15 +95,27 @@ pub fn apply(order: &mut Order, at: TimestampMs, event: &OrderEvent) {
         OrderEvent::RefundStarted { .. }
         | OrderEvent::RefundQueried { .. }
         | OrderEvent::RefundSucceeded { .. }
-        | OrderEvent::RefundFailed { .. } => apply_refund(order, event),
-        OrderEvent::DisputeOpened => {
-            order.before_dispute = Some(before);
+        | OrderEvent::RefundFailed { .. }
+        | OrderEvent::RefundStuck { .. }
+        | OrderEvent::RefundBounced { .. }
+        | OrderEvent::RefundFinished { .. } => apply_refund(order, event),
+        OrderEvent::DisputeOpened { holds } => {
+            order.last_hold = order.last_hold.max(last_of(holds));
+            order.dispute = Some(Box::new(Dispute { before, holds: holds.clone() }));
             order.release_at = TimestampMs::NEVER;
         }
-        OrderEvent::DisputeResolved { due } => {
+        OrderEvent::DisputeResolved { due, .. } => {
             order.release_at = *due;
-            order.status = order.before_dispute.take().unwrap_or(status);
+            order.status = order.dispute.take().map_or(status, |dispute| dispute.before);
         }
+        OrderEvent::Reopened { attempt, .. } => {
+            order.paid_by = Some(*attempt);
+            order.frozen = order.terms.amount;
+            order.reopen_at = TimestampMs::NEVER;
+            order.failure = None;
+            order.closed = None;
+        }
+        OrderEvent::ReopeningPlanned { due } => order.reopen_at = *due,
         OrderEvent::Contradicted { .. } => order.contradictions += 1,
     }
     order.steps.push(Step { at, kind, status: order.status });
@@ -164,25 +169,81 @@ fn apply_attempt(order: &mut Order, at: TimestampMs, event: &OrderEvent) {
     }
 }
 
+fn apply_release(order: &mut Order, event: &OrderEvent) {
+    let OrderEvent::Released { release_no, request, amounts, given, payees, .. } = event else {
+        unreachable!("{} is no release", event.kind().name());
+    };
+    with_parts(order);
+    let columns = order.terms.splits.len() + 2;
+    for (place, amount) in amounts.iter().enumerate() {
+        order.frozen = order.frozen.minus(*amount);
+        with_stakes(order, place);
+        let part = &mut order.parts[place];
+        part.released = part.released.plus(*amount);
+        let more = given.get(place * columns..(place + 1) * columns).unwrap_or_default();
+        for (stake, more) in part.stakes.iter_mut().zip(more) {
+            stake.given = stake.given.plus(*more);
+        }
+    }
+    for payee in payees {
+        let stakes = &mut order.parts[usize::from(payee.sub_order)].stakes;
+        match stakes[columns..].iter_mut().find(|stake| stake.account == payee.account) {
+            Some(stake) => stake.given = stake.given.plus(payee.amount),
+            None => stakes.push(Stake { account: payee.account, given: payee.amount, taken: Amount::ZERO }),
+        }
+    }
+    order.releases.push(Release { release_no: release_no.clone(), request: *request, amount: sum(amounts) });
+}
+
+fn with_parts(order: &mut Order) {
+    if order.parts.is_empty() {
+        order.parts = vec![Part::default(); order.terms.sub_orders.len()];
+    }
+}
+
+/// One stake for each column of the plan.
+fn with_stakes(order: &mut Order, place: usize) {
+    if !order.parts[place].stakes.is_empty() {
+        return;
+    }
+    let columns = order.terms.splits.len() + 2;
+    let stake = |column| {
+        let account = receiver(order, place, column);
+        Stake { account, given: Amount::ZERO, taken: Amount::ZERO }
+    };
+    order.parts[place].stakes = (0..columns).map(stake).collect();
+}
+
 fn apply_refund(order: &mut Order, event: &OrderEvent) {
     match event {
-        OrderEvent::RefundStarted { refund_no, attempt, source, amounts, amount, to_payer, due } => {
+        OrderEvent::RefundStarted {
+            refund_no,
+            request,
+            attempt,
+            source,
+            amount,
+            to_payer,
+            unwinding,
+            due,
+        } => {
             let no = u8::try_from(order.refunds.len() + 1).expect("the number of refunds is bounded");
-            for (index, part) in amounts.iter().enumerate() {
-                order.refunded[index] = order.refunded[index].plus(*part);
-                order.frozen = order.frozen.minus(*part);
+            if let Some(unwinding) = unwinding {
+                unwind(order, unwinding, Direction::Forth);
             }
+            order.reopen_at = TimestampMs::NEVER;
             order.refunds.push(Refund {
                 no,
                 refund_no: refund_no.clone(),
+                request: *request,
                 attempt: *attempt,
                 source: *source,
                 amount: *amount,
                 to_payer: *to_payer,
                 state: RefundState::Pending,
+                note: "".into(),
                 queries: 0,
                 due: *due,
-                amounts: amounts.clone(),
+                unwinding: unwinding.clone(),
             });
         }
         OrderEvent::RefundQueried { refund, resend, due } => {
@@ -194,19 +255,73 @@ fn apply_refund(order: &mut Order, event: &OrderEvent) {
         OrderEvent::RefundSucceeded { refund, .. } => {
             the_refund(order, *refund).state = RefundState::Succeeded
         }
-        OrderEvent::RefundFailed { refund, .. } => {
-            let refund = the_refund(order, *refund);
-            refund.state = RefundState::Failed;
-            let (source, amounts) = (refund.source, refund.amounts.clone());
-            if source == RefundSource::Escrow {
-                for (index, part) in amounts.iter().enumerate() {
-                    order.refunded[index] = order.refunded[index].minus(*part);
-                    order.frozen = order.frozen.plus(*part);
-                }
+        OrderEvent::RefundFailed { refund, code, .. } => {
+            let unwinding = ends(order, *refund, RefundState::Failed, code).unwinding.clone();
+            if let Some(unwinding) = unwinding {
+                unwind(order, &unwinding, Direction::Back);
             }
+        }
+        OrderEvent::RefundStuck { refund, code } => {
+            ends(order, *refund, RefundState::Stuck, code);
+        }
+        OrderEvent::RefundBounced { refund, code, .. } => {
+            ends(order, *refund, RefundState::Bounced, code);
+        }
+        OrderEvent::RefundFinished { refund, note, .. } => {
+            ends(order, *refund, RefundState::Finished, note);
         }
         other => unreachable!("{} is not about a refund", other.kind().name()),
     }
+}
+
+fn ends<'a>(order: &'a mut Order, no: u8, state: RefundState, note: &SmolStr) -> &'a mut Refund {
+    let refund = the_refund(order, no);
+    refund.state = state;
+    refund.note = note.clone();
+    refund
+}
+
+#[derive(Clone, Copy)]
+enum Direction {
+    Forth,
+    Back,
+}
+
+/// Takes what a refund undoes out of the order's sums, or puts it back.
+fn unwind(order: &mut Order, unwinding: &Unwinding, direction: Direction) {
+    with_parts(order);
+    let step = |sum: &mut Amount, amount: Amount| match direction {
+        Direction::Forth => *sum = sum.plus(amount),
+        Direction::Back => *sum = sum.minus(amount),
+    };
+    let returned = sum(&unwinding.returned);
+    order.frozen = match direction {
+        Direction::Forth => order.frozen.minus(returned),
+        Direction::Back => order.frozen.plus(returned),
+    };
+    let last = unwinding.takes.iter().filter_map(|take| take.hold).map(|hold| hold.no).max();
+    order.last_hold = order.last_hold.max(last.unwrap_or_default());
+    let columns = unwinding.undone.len() / order.parts.len();
+    let mut taken = unwinding.taken.iter();
+    for (place, part) in order.parts.iter_mut().enumerate() {
+        step(&mut part.returned, unwinding.returned.get(place).copied().unwrap_or_default());
+        step(&mut part.reversed, unwinding.reversed.get(place).copied().unwrap_or_default());
+        if part.undone.is_empty() {
+            part.undone = SmallVec::from_elem(Amount::ZERO, columns);
+        }
+        let row = &unwinding.undone[place * columns..(place + 1) * columns];
+        part.undone.iter_mut().zip(row).for_each(|(sum, amount)| step(sum, *amount));
+        // Payees of later releases may have come since: those were not there when the refund was worked out, and stand
+        // at the end of their sub-order. Refunds say how many stakes each sub-order had.
+        let stakes = unwinding.stakes.get(place).copied().map_or(0, usize::from);
+        for stake in part.stakes.iter_mut().take(stakes) {
+            step(&mut stake.taken, taken.next().copied().unwrap_or_default());
+        }
+    }
+}
+
+fn last_of(holds: &[OrderHold]) -> u16 {
+    holds.iter().map(|hold| hold.no).max().unwrap_or_default()
 }
 
 fn succeed(order: &mut Order, attempt: AttemptNo, channel_no: &str, fee: Amount) {

@@ -1,14 +1,15 @@
 //! What is checked before an order is recorded, in the precedence of [`RejectCode`].
 
-use suanpan_model::order::Share;
 use suanpan_model::time::DurationMs;
 use suanpan_model::{
     AccountId, AccountType, Amount, Campaign, CouponUse, OrderTerms, PayKind, PlatformPolicy, Reject,
-    RejectCode, TimestampMs,
+    RejectCode, Share, SplitRule, TimestampMs,
 };
 
-use super::Directory;
+use super::{Context, Directory};
+use crate::coupon::{self, COUPONS_MAX};
 use crate::routing::Router;
+use crate::split::{bps_of, divide};
 
 /// How far ahead an order may expire.
 const EXPIRY_MAX: DurationMs = DurationMs::from_days(90);
@@ -48,13 +49,8 @@ pub fn check(
         verdict.reject(RejectCode::InvalidExpiry, "expires_at", expected);
     }
     check_accounts(&mut verdict, terms, directory);
-    check_splits(&mut verdict, terms, policy);
-    if let Some(coupon) = terms.coupon {
-        match directory.campaign(coupon.campaign).filter(|campaign| campaign.platform == terms.platform) {
-            Some(campaign) => check_coupon(&mut verdict, terms, coupon, &campaign, now),
-            None => verdict.reject(RejectCode::UnknownCampaign, "coupon", "a campaign of this platform"),
-        }
-    }
+    check_splits(&mut verdict, "splits", &terms.splits, terms.amount, policy);
+    check_coupons(&mut verdict, terms, directory, now);
     verdict.0.map_or(Ok(()), Err)
 }
 
@@ -132,57 +128,111 @@ fn check_account(
     }
 }
 
-fn check_splits(verdict: &mut Verdict, terms: &OrderTerms, policy: &PlatformPolicy) {
-    if terms.splits.len() > policy.split_receivers_max {
-        let expected = format!("at most {} receivers", policy.split_receivers_max);
-        verdict.reject(RejectCode::SplitTooMany, "splits", expected);
+/// Checks receivers that a release of `amount` names.
+///
+/// # Errors
+/// As for the splits of an order.
+pub(super) fn check_receivers(
+    rules: &[SplitRule],
+    field: &'static str,
+    amount: Amount,
+    terms: &OrderTerms,
+    context: &Context<'_>,
+) -> Result<(), Reject> {
+    let mut verdict = Verdict::default();
+    for rule in rules {
+        let allowed = AccountType::may_receive_release;
+        check_account(&mut verdict, terms, rule.receiver, field, context.directory, allowed);
     }
-    // In ten-thousandths of a minor unit, so that basis points stay exact.
-    let whole = u128::from(terms.amount.minor()) * 10_000;
-    let mut bps_sum: u64 = 0;
-    let mut taken: u128 = 0;
-    for rule in &terms.splits {
-        match rule.share {
-            Share::Bps(bps) => {
-                bps_sum += u64::from(bps);
-                taken += u128::from(terms.amount.minor()) * u128::from(bps);
-            }
-            Share::Fixed(amount) => taken += u128::from(amount.minor()) * 10_000,
+    check_splits(&mut verdict, field, rules, amount, context.policy);
+    verdict.0.map_or(Ok(()), Err)
+}
+
+fn check_splits(
+    verdict: &mut Verdict,
+    field: &'static str,
+    rules: &[SplitRule],
+    amount: Amount,
+    policy: &PlatformPolicy,
+) {
+    if rules.len() > policy.split_receivers_max {
+        let expected = format!("at most {} receivers", policy.split_receivers_max);
+        verdict.reject(RejectCode::SplitTooMany, field, expected);
+    }
+    for (place, rule) in rules.iter().enumerate() {
+        if rule.within.is_some_and(|within| usize::from(within) >= place) {
+            verdict.reject(RejectCode::InvalidField, field, "a share within that of an earlier receiver");
+        }
+        let on_level = |other: &&SplitRule| other.within == rule.within && other.share == Share::Remainder;
+        if rule.share == Share::Remainder && rules.iter().filter(on_level).count() > 1 {
+            verdict.reject(RejectCode::InvalidField, field, "one remainder on each level");
+        }
+        if let Share::Tiered(tiers) = &rule.share
+            && !tiers.windows(2).all(|pair| pair[0].from < pair[1].from)
+        {
+            verdict.reject(RejectCode::InvalidField, field, "tiers by growing amount");
         }
     }
-    if bps_sum > 10_000 || taken > whole {
-        let expected = "receivers that together take no more than the order's amount";
-        verdict.reject(RejectCode::SplitOverWhole, "splits", expected);
+    if divide(amount, rules).is_none() {
+        let expected = "receivers that on no level take more than there is";
+        verdict.reject(RejectCode::SplitOverWhole, field, expected);
     }
-    if taken > u128::from(terms.amount.minor()) * u128::from(policy.split_cap_bps) {
-        let expected = format!("receivers that together take at most {} basis points", policy.split_cap_bps);
-        verdict.reject(RejectCode::SplitOverCap, "splits", expected);
+    // In ten-thousandths of a minor unit, so that basis points stay exact.
+    let whole = u128::from(amount.minor()) * 10_000;
+    let top = || rules.iter().filter(|rule| rule.within.is_none());
+    let of = |rule: &SplitRule| match rule.share {
+        Share::Bps(_) | Share::Tiered(_) => {
+            u128::from(amount.minor()) * u128::from(bps_of(&rule.share, amount))
+        }
+        Share::Fixed(fixed) => u128::from(fixed.minor()) * 10_000,
+        Share::Remainder => 0,
+    };
+    let taken = if top().any(|rule| rule.share == Share::Remainder) { whole } else { top().map(of).sum() };
+    if taken > u128::from(amount.minor()) * u128::from(policy.split_cap_bps) {
+        let (percent, part) = (policy.split_cap_bps / 100, policy.split_cap_bps % 100);
+        let expected = format!("receivers that together take at most {percent}.{part:02} %");
+        verdict.reject(RejectCode::SplitOverCap, field, expected);
     }
 }
 
-fn check_coupon(
-    verdict: &mut Verdict,
-    terms: &OrderTerms,
-    coupon: CouponUse,
-    campaign: &Campaign,
-    now: TimestampMs,
-) {
-    if campaign.currency != terms.currency {
-        let expected = format!("a campaign in {}", terms.currency);
-        return verdict.reject(RejectCode::CurrencyMismatch, "coupon", expected);
+fn check_coupons(verdict: &mut Verdict, terms: &OrderTerms, directory: &dyn Directory, now: TimestampMs) {
+    let coupons = &terms.coupons;
+    if coupons.is_empty() {
+        return;
     }
-    if coupon.subsidy != campaign.face {
-        verdict.reject(RejectCode::AmountMismatch, "coupon", "the face value of the campaign");
+    if coupons.len() > COUPONS_MAX {
+        verdict.reject(RejectCode::InvalidField, "coupons", format!("at most {COUPONS_MAX} coupons"));
     }
-    if now < campaign.valid_from || now >= campaign.valid_until {
-        verdict.reject(RejectCode::CouponExpired, "coupon", "a coupon that is valid now");
+    let repeated = |(place, coupon): (usize, &CouponUse)| {
+        coupons[..place].iter().any(|other| other.campaign == coupon.campaign)
+    };
+    if coupons.iter().enumerate().any(repeated) {
+        verdict.reject(RejectCode::InvalidField, "coupons", "one coupon of each campaign");
     }
-    if terms.amount < campaign.minimum_spend {
-        let expected = format!("an order of at least {}", campaign.minimum_spend.to_text(terms.currency));
-        verdict.reject(RejectCode::CouponMinimumSpend, "coupon", expected);
+    let mut campaigns = Vec::with_capacity(coupons.len());
+    for coupon in coupons {
+        match directory.campaign(coupon.campaign).filter(|campaign| campaign.platform == terms.platform) {
+            Some(campaign) => campaigns.push(campaign),
+            None => {
+                return verdict.reject(RejectCode::UnknownCampaign, "coupons", "campaigns of this platform");
+            }
+        }
     }
-    if coupon.subsidy >= terms.amount {
-        let expected = "an order that is worth more than the coupon";
-        verdict.reject(RejectCode::CouponOverPrice, "coupon", expected);
+    for (campaign, coupon) in campaigns.iter().zip(coupons) {
+        let together = coupons.len() > 1;
+        if let Err(Reject { code, field, expected }) =
+            coupon::check_use(campaign, coupon, &terms.sub_orders, terms.currency, together, now)
+        {
+            verdict.reject(code, field, expected);
+        }
+    }
+    let references: Vec<&Campaign> = campaigns.iter().map(|campaign| &**campaign).collect();
+    if *coupons != coupon::uses(&references, &terms.sub_orders) {
+        verdict.reject(RejectCode::AmountMismatch, "coupons", "what the campaigns take off the price");
+    }
+    let off: u128 = coupons.iter().map(|coupon| u128::from(coupon.subsidy.minor())).sum();
+    if off >= u128::from(terms.amount.minor()) {
+        let expected = "an order that is worth more than its coupons";
+        verdict.reject(RejectCode::CouponOverPrice, "coupons", expected);
     }
 }

@@ -6,28 +6,43 @@ use smallvec::{SmallVec, smallvec};
 use suanpan_model::order::OrderHold;
 use suanpan_model::time::DurationMs;
 use suanpan_model::{
-    Amount, AttemptNo, Order, OrderEvent, OrderId, OrderTerms, PayKind, Reject, RejectCode, TimestampMs,
+    Amount, AttemptNo, Order, OrderEvent, OrderId, OrderTerms, PayKind, PlatformPolicy, Reject, RejectCode,
+    TimestampMs,
 };
 
 use super::release::release_all;
-use super::{Context, Events, apply, born, entries};
+use super::{Context, Events, HoldNeed, apply, born, entries};
 use crate::routing::RouteRequest;
 
-/// Number of the hold on the payer's e-account.
-pub(super) const PAYER_HOLD: u8 = 1;
-/// Number of the hold on the coupon fund.
-pub(super) const COUPON_HOLD: u8 = 2;
+/// Number of the hold on the payer's e-account; those of coupons follow.
+const PAYER_HOLD: u16 = 1;
 
 /// The holds that must be placed before an order with these terms is recorded.
 #[must_use]
-pub fn holds_needed(id: OrderId, terms: &OrderTerms) -> SmallVec<[OrderHold; 1]> {
+pub fn holds_needed(id: OrderId, terms: &OrderTerms) -> SmallVec<[HoldNeed; 2]> {
     let mut holds = SmallVec::new();
     if let (PayKind::Balance, Some(account)) = (terms.kind, terms.payer_account) {
-        holds.push(OrderHold { no: PAYER_HOLD, account, amount: terms.payable() });
+        let hold = OrderHold { no: PAYER_HOLD, account, amount: terms.payable() };
+        holds.push(HoldNeed::Money { hold, whole: true });
     }
-    if terms.coupon.is_some() {
-        let account = entries::coupon_fund(id, terms);
-        holds.push(OrderHold { no: COUPON_HOLD, account, amount: terms.subsidy() });
+    holds.extend(coupon_holds(id, terms, PAYER_HOLD + 1));
+    holds
+}
+
+/// The holds for an order's coupons, numbered from `no` on: on their funders' accounts, and on the coupons themselves
+/// where they are counted.
+pub(super) fn coupon_holds(id: OrderId, terms: &OrderTerms, mut no: u16) -> SmallVec<[HoldNeed; 2]> {
+    let mut holds = SmallVec::new();
+    for coupon in &terms.coupons {
+        for (account, amount) in coupon.funders.iter().filter(|(_, amount)| !amount.is_zero()) {
+            let hold = OrderHold { no, account: entries::striped(*account, id), amount: *amount };
+            holds.push(HoldNeed::Money { hold, whole: true });
+            no = no.saturating_add(1);
+        }
+        if coupon.counted {
+            holds.push(HoldNeed::Coupon { no, campaign: coupon.campaign });
+            no = no.saturating_add(2);
+        }
     }
     holds
 }
@@ -47,12 +62,7 @@ pub fn create(
     context: &Context<'_>,
 ) -> Result<(Order, Events), Reject> {
     let policy = context.policy;
-    let created = OrderEvent::Created {
-        terms,
-        holds,
-        fee_bearer: policy.fee_bearer,
-        late_payment: policy.late_payment,
-    };
+    let created = OrderEvent::Created { terms, holds, agreement: policy.agreement };
     let mut order = born(id, context.now, &created);
     let mut events: Events = smallvec![created];
     if order.terms.kind == PayKind::Balance {
@@ -79,13 +89,18 @@ pub(super) fn push(order: &mut Order, events: &mut Events, now: TimestampMs, eve
 /// What follows a payment: the money is frozen, or given to its receivers at once.
 pub(super) fn after_payment(order: &mut Order, events: &mut Events, context: &Context<'_>) {
     if order.terms.escrow {
-        let due = context.now + context.policy.auto_release;
+        let due = context.now + auto_release(&order.terms, context.policy);
         push(order, events, context.now, OrderEvent::Frozen { due });
     } else {
         for event in release_all(order) {
             push(order, events, context.now, event);
         }
     }
+}
+
+/// After how long frozen money is released by itself.
+pub(super) const fn auto_release(terms: &OrderTerms, policy: &PlatformPolicy) -> DurationMs {
+    if terms.virtual_goods { policy.auto_release_virtual } else { policy.auto_release }
 }
 
 /// Chooses a channel that was not tried yet; the reason in words when there is none.

@@ -5,9 +5,10 @@ use suanpan_model::order::{AttemptState, CloseReason};
 use suanpan_model::{Order, OrderCommand, OrderEvent, OrderStatus, Reject, RejectCode};
 
 use super::closing::{begin, decide_close, repeat_stage};
-use super::create::push;
+use super::dispute::{decide_dispute, decide_resolution};
+use super::parked::{decide_finish, decide_reopen, decide_return, reopen_by_itself};
 use super::refund::{self, decide_refund};
-use super::release::{decide_release, one, release_all};
+use super::release::{Wanted, decide_release, one, release_all};
 use super::report::{awaits_code, decide_report, in_doubt, query_after_this};
 use super::{Context, Decision, Events};
 
@@ -18,12 +19,18 @@ use super::{Context, Decision, Events};
 pub fn decide(order: &Order, command: &OrderCommand, context: &Context<'_>) -> Result<Decision, Reject> {
     match command {
         OrderCommand::Report(report) => decide_report(order, context, report),
-        OrderCommand::Release { sub_order, amount } => decide_release(order, *sub_order, *amount),
+        OrderCommand::Release { release_no, sub_order, amount, payees } => {
+            let wanted = Wanted { release_no, sub_order: *sub_order, amount: *amount, payees };
+            decide_release(order, context, &wanted)
+        }
         OrderCommand::Close => decide_close(order, context),
-        OrderCommand::Refund { refund_no, amount } => decide_refund(order, context, refund_no, *amount),
+        OrderCommand::Refund(request) => decide_refund(order, context, request),
         OrderCommand::ConfirmSms { .. } => decide_confirm(order, context),
-        OrderCommand::OpenDispute => decide_dispute(order),
-        OrderCommand::ResolveDispute => decide_resolution(order, context),
+        OrderCommand::OpenDispute => decide_dispute(order, context),
+        OrderCommand::ResolveDispute { refund } => decide_resolution(order, context, refund.as_ref()),
+        OrderCommand::FinishRefund { refund, way, note } => decide_finish(order, context, *refund, way, note),
+        OrderCommand::ReturnParked { attempt } => decide_return(order, context, *attempt),
+        OrderCommand::Reopen { attempt } => decide_reopen(order, context, *attempt),
         OrderCommand::Wake => Ok(decide_wake(order, context)),
         OrderCommand::Recover => Ok(decide_recover(order, context)),
     }
@@ -42,36 +49,12 @@ fn decide_confirm(order: &Order, context: &Context<'_>) -> Result<Decision, Reje
     Ok(one(OrderEvent::SmsConfirmed { attempt: attempt.no, due }))
 }
 
-fn decide_dispute(order: &Order) -> Result<Decision, Reject> {
-    match order.status {
-        OrderStatus::Frozen | OrderStatus::PartReleased => Ok(one(OrderEvent::DisputeOpened)),
-        OrderStatus::Disputed => Ok(Decision::Repeat),
-        OrderStatus::Created
-        | OrderStatus::Routing
-        | OrderStatus::Pending
-        | OrderStatus::Paid
-        | OrderStatus::Settled
-        | OrderStatus::Failed
-        | OrderStatus::Closed
-        | OrderStatus::Refunded => Err(illegal(order, "disputed")),
-    }
-}
-
-fn decide_resolution(order: &Order, context: &Context<'_>) -> Result<Decision, Reject> {
-    if order.status != OrderStatus::Disputed {
-        return Err(illegal(order, "taken out of a dispute"));
-    }
-    let resolved = OrderEvent::DisputeResolved { due: context.now + context.policy.auto_release };
-    let mut order = order.clone();
-    let mut events = Events::new();
-    push(&mut order, &mut events, context.now, resolved);
-    super::release::settle_if_empty(&mut order, &mut events, context.now);
-    Ok(Decision::Moved(events))
-}
-
 /// Whatever is due: the next step of a close, expiry, a query, release by time, a refund's query.
 fn decide_wake(order: &Order, context: &Context<'_>) -> Decision {
     let now = context.now;
+    if order.reopen_at <= now {
+        return reopen_by_itself(order, context);
+    }
     let mut events = Events::new();
     if let Some(closing) = order.closing {
         if closing.due <= now {

@@ -65,9 +65,14 @@ pub fn effects(
         | OrderEvent::RefundSucceeded { .. }
         | OrderEvent::RefundFailed { .. }
         | OrderEvent::Refunded
-        | OrderEvent::DisputeOpened
+        | OrderEvent::DisputeOpened { .. }
         | OrderEvent::DisputeResolved { .. }
-        | OrderEvent::Contradicted { .. } => {}
+        | OrderEvent::Contradicted { .. }
+        | OrderEvent::RefundStuck { .. }
+        | OrderEvent::RefundBounced { .. }
+        | OrderEvent::RefundFinished { .. }
+        | OrderEvent::Reopened { .. }
+        | OrderEvent::ReopeningPlanned { .. } => {}
     }
 }
 

@@ -9,18 +9,25 @@ mod check;
 mod closing;
 mod create;
 mod decide;
+mod dispute;
 mod effects;
 mod entries;
+mod parked;
+mod plan;
 mod refund;
 mod release;
 mod report;
 #[cfg(test)]
 mod tests;
 mod transition;
+mod unwind;
+
+use std::sync::Arc;
 
 use smallvec::SmallVec;
+use suanpan_model::order::OrderHold;
 use suanpan_model::{
-    AccountId, Campaign, CampaignId, Currency, OrderEvent, PlatformId, PlatformPolicy, TimestampMs,
+    AccountId, Campaign, CampaignId, Currency, OrderEvent, PlatformId, PlatformPolicy, Reject, TimestampMs,
 };
 
 use crate::routing::{Router, Standing};
@@ -42,6 +49,47 @@ pub enum Decision {
     Moved(Events),
     /// It was done, or is known, already; nothing happens now.
     Repeat,
+    /// These holds have to be placed first; then the command is decided again, with what was [`Granted`].
+    NeedsHolds(SmallVec<[HoldNeed; 2]>),
+}
+
+/// A hold that has to be placed before something can be decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HoldNeed {
+    /// On an account.
+    Money {
+        /// Its number, account and amount.
+        hold: OrderHold,
+        /// Whether less is of no use; else as much is held as there is.
+        whole: bool,
+    },
+    /// On a coupon of the payer, or on one of the stock.
+    Coupon {
+        /// Its number; the next number belongs to it too.
+        no: u16,
+        /// The campaign.
+        campaign: CampaignId,
+    },
+}
+
+impl HoldNeed {
+    /// The same, where less is of use too.
+    #[must_use]
+    pub const fn as_far_as_possible(self) -> Self {
+        match self {
+            Self::Money { hold, .. } => Self::Money { hold, whole: false },
+            Self::Coupon { .. } => self,
+        }
+    }
+}
+
+/// What became of the holds that a decision needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Granted<'a> {
+    /// Those that were placed, by number.
+    pub holds: &'a [OrderHold],
+    /// Why one of them was not.
+    pub refused: Option<&'a Reject>,
 }
 
 /// What an account is, as far as an order needs to know.
@@ -58,7 +106,7 @@ pub trait Directory {
     /// An opened account.
     fn account(&self, id: AccountId) -> Option<AccountFacts>;
     /// A coupon campaign.
-    fn campaign(&self, id: CampaignId) -> Option<Campaign>;
+    fn campaign(&self, id: CampaignId) -> Option<Arc<Campaign>>;
 }
 
 /// What a decision may look at besides the order.
@@ -71,4 +119,17 @@ pub struct Context<'a> {
     pub router: &'a Router,
     /// Quotas and health of channels.
     pub standing: &'a dyn Standing,
+    /// Accounts and campaigns.
+    pub directory: &'a dyn Directory,
+    /// What became of the holds that the decision asked for, when it is made again.
+    pub granted: Option<Granted<'a>>,
+}
+
+/// A fingerprint of what was asked, by which a repeat is told from a conflict.
+fn fingerprint(words: impl IntoIterator<Item = u64>) -> u64 {
+    // FNV-1a over the bytes: it stands in the log, so it must never change.
+    words
+        .into_iter()
+        .flat_map(u64::to_le_bytes)
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -1,17 +1,20 @@
-//! Giving money back: frozen money on request, parked money by itself.
+//! Giving money back: an order's own on request, parked money by itself; and what channels say of it.
 
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 use smol_str::SmolStr;
-use suanpan_model::order::{Attempt, Refund, RefundSource, RefundState};
+use suanpan_model::command::RefundRequest;
+use suanpan_model::order::Attempt;
+use suanpan_model::refund::{Refund, RefundSource, RefundState, Unwinding};
 use suanpan_model::time::DurationMs;
 use suanpan_model::{
     Amount, AttemptNo, Order, OrderEvent, OrderStatus, Outcome, Reject, RejectCode, TimestampMs,
 };
 
 use super::create::push;
-use super::release::{left_of_each, settle_if_empty, spread};
-use super::{Context, Decision, Events, entries};
-use crate::split::proportion;
+use super::release::{frozen_of_each, one, only, settle_if_empty, spread};
+use super::unwind::{self, Undoing, cover, holds, holds_needed, left_over, unwinding};
+use super::{Context, Decision, Events, Granted, entries};
+use crate::split::sum;
 
 /// Most refunds that one order can have.
 const REFUNDS_MAX: usize = 200;
@@ -20,102 +23,176 @@ const REFUNDS_MAX: usize = 200;
 pub(super) fn decide_refund(
     order: &Order,
     context: &Context<'_>,
-    refund_no: &SmolStr,
-    amount: Option<Amount>,
+    request: &RefundRequest,
 ) -> Result<Decision, Reject> {
-    if refund_no.is_empty() {
-        let expected = "the platform's own number for the refund";
-        return Err(Reject::new(RejectCode::MissingField, "refund_no", expected));
-    }
-    if let Some(known) = order.refunds.iter().find(|refund| refund.refund_no == *refund_no) {
-        return if amount.is_none_or(|amount| amount == known.amount) {
-            Ok(Decision::Repeat)
-        } else {
-            let expected = "the amount of the first request with this number, or another number";
-            Err(Reject::new(RejectCode::IdempotencyConflict, "refund_no", expected))
-        };
+    if let Some(repeat) = known_refund(order, request)? {
+        return Ok(repeat);
     }
     match order.status {
-        OrderStatus::Frozen | OrderStatus::PartReleased | OrderStatus::Disputed => {}
+        OrderStatus::Frozen | OrderStatus::PartReleased | OrderStatus::Settled => {}
         OrderStatus::Created
         | OrderStatus::Routing
         | OrderStatus::Pending
         | OrderStatus::Paid
-        | OrderStatus::Settled
         | OrderStatus::Failed
         | OrderStatus::Closed
-        | OrderStatus::Refunded => return Err(super::decide::illegal(order, "refunded")),
+        | OrderStatus::Refunded
+        | OrderStatus::Disputed => return Err(super::decide::illegal(order, "refunded")),
     }
-    let everything = amount.is_none();
-    let amount = amount.unwrap_or(order.frozen);
-    if amount.is_zero() && !everything {
-        return Err(Reject::new(RejectCode::AmountZero, "amount", "an amount above zero"));
-    }
-    if amount.is_zero() || amount > order.frozen || order.refunds.len() >= REFUNDS_MAX {
-        let expected = format!("at most what is frozen, {}", order.frozen.to_text(order.terms.currency));
-        return Err(Reject::new(RejectCode::ExceedsFrozen, "amount", expected));
+    let (mut unwinding, to_payer) = unwinding(order, undoing(order, request)?);
+    let needed = holds_needed(order, &unwinding);
+    match context.granted {
+        None if needed.is_empty() => {}
+        None => return Ok(Decision::NeedsHolds(needed)),
+        Some(Granted { refused: Some(reject), .. }) => return Err((*reject).clone()),
+        Some(Granted { holds, .. }) => cover(&mut unwinding, holds),
     }
     let mut order = order.clone();
     let mut events = Events::new();
-    start(&mut order, &mut events, context, refund_no, amount);
+    start(&mut order, &mut events, context, request, unwinding, to_payer);
     Ok(Decision::Moved(events))
 }
 
-fn start(order: &mut Order, events: &mut Events, context: &Context<'_>, refund_no: &SmolStr, amount: Amount) {
+/// The answer to a refund that was asked for before.
+pub(super) fn known_refund(order: &Order, request: &RefundRequest) -> Result<Option<Decision>, Reject> {
+    if request.refund_no.is_empty() {
+        let expected = "the platform's own number for the refund";
+        return Err(Reject::new(RejectCode::MissingField, "refund_no", expected));
+    }
+    match order.refunds.iter().find(|refund| refund.refund_no == *request.refund_no) {
+        None => Ok(None),
+        Some(known) if known.request == fingerprint(request) => Ok(Some(Decision::Repeat)),
+        Some(_) => {
+            let expected = "the content of the first request with this number, or another number";
+            Err(Reject::new(RejectCode::IdempotencyConflict, "refund_no", expected))
+        }
+    }
+}
+
+fn fingerprint(request: &RefundRequest) -> u64 {
+    super::fingerprint([
+        request.sub_order.map_or(u64::MAX, u64::from),
+        request.amount.map_or(u64::MAX, Amount::minor),
+    ])
+}
+
+/// What a request undoes of each sub-order: frozen money first, then what was released, each in proportion to what is
+/// left of it.
+pub(super) fn undoing(order: &Order, request: &RefundRequest) -> Result<Undoing, Reject> {
+    let frozen = only(frozen_of_each(order), request.sub_order)?;
+    let released = only(released_of_each(order), request.sub_order)?;
+    let (all_frozen, all_released) = (sum(&frozen), sum(&released));
+    let whole = all_frozen.plus(all_released);
+    if request.amount.is_some_and(Amount::is_zero) {
+        return Err(Reject::new(RejectCode::AmountZero, "amount", "an amount above zero"));
+    }
+    let amount = request.amount.unwrap_or(whole);
+    if amount.is_zero() || amount > whole {
+        let expected =
+            format!("at most what can still be given back, {}", whole.to_text(order.terms.currency));
+        return Err(Reject::new(RejectCode::ExceedsPaid, "amount", expected));
+    }
+    if order.refunds.len() >= REFUNDS_MAX {
+        let expected = format!("at most {REFUNDS_MAX} refunds of one order");
+        return Err(Reject::new(RejectCode::TooManySteps, "refund_no", expected));
+    }
+    let from_frozen = amount.min(all_frozen);
+    Ok(Undoing {
+        returned: spread(from_frozen, &frozen),
+        reversed: spread(amount.minus(from_frozen), &released),
+    })
+}
+
+/// What was released of each sub-order and not taken back.
+pub(super) fn released_of_each(order: &Order) -> SmallVec<[Amount; 1]> {
+    let of = |place| order.part(place).map_or(Amount::ZERO, |part| part.released.minus(part.reversed));
+    (0..order.terms.sub_orders.len()).map(of).collect()
+}
+
+/// Starts a refund whose unwinding is covered; ends it at once where nobody needs to be asked.
+pub(super) fn start(
+    order: &mut Order,
+    events: &mut Events,
+    context: &Context<'_>,
+    request: &RefundRequest,
+    unwinding: Unwinding,
+    to_payer: Amount,
+) {
     let attempt = order.paid_by.unwrap_or(AttemptNo(0));
-    let to_payer = payer_part(order, amount);
     let event = OrderEvent::RefundStarted {
-        refund_no: refund_no.clone(),
+        refund_no: request.refund_no.clone(),
+        request: fingerprint(request),
         attempt,
-        source: RefundSource::Escrow,
-        amounts: spread(amount, &left_of_each(order)),
-        amount,
+        source: RefundSource::Order,
+        amount: sum(&unwinding.returned).plus(sum(&unwinding.reversed)),
         to_payer,
+        unwinding: Some(Box::new(unwinding)),
         due: context.now + timeout(order, attempt, context),
     };
     push(order, events, context.now, event);
     if attempt == AttemptNo(0) || to_payer.is_zero() {
-        // Back to an e-account, or to the coupon fund alone: nobody needs to be asked.
+        // Back to an e-account, or to the funders of coupons alone: no channel needs to be asked.
         let number = order.refunds.last().map_or(0, |refund| refund.no);
-        let channel = order.attempt(attempt).map(Attempt::channel);
-        let entry = entries::refund(order, channel, amount, to_payer);
-        push(order, events, context.now, OrderEvent::RefundSucceeded { refund: number, entry });
-        settle_if_empty(order, events, context.now);
+        succeed(order, events, context, number);
     }
 }
 
-/// What the payer gets of a refund of `amount`: cumulative target less what earlier refunds gave, so that the last
-/// one closes to the cent. Source: peers.md, Split, reversal.
-fn payer_part(order: &Order, amount: Amount) -> Amount {
-    let counted = order
+/// The refund with this number went back to where the payment came from.
+fn succeed(order: &mut Order, events: &mut Events, context: &Context<'_>, number: u8) {
+    let refund = order.refund(number).expect("the refund was just looked up");
+    let channel = order.attempt(refund.attempt).map(Attempt::channel);
+    let entries = match &refund.unwinding {
+        Some(unwinding) => {
+            let payer = entries::source_of_payment(order, channel);
+            refund_entries(order, refund, unwinding, payer, context.now)
+        }
+        None => {
+            let channel = channel.expect("a parked payment came through a channel");
+            smallvec![entries::late_refund(order, channel, refund.amount)]
+        }
+    };
+    let voided = refund.unwinding.as_ref().map_or_else(SmallVec::new, |unwinding| left_over(unwinding));
+    push(order, events, context.now, OrderEvent::RefundSucceeded { refund: number, entries, voided });
+    settle_if_empty(order, events, context.now);
+}
+
+/// The entries of a refund of the order's money whose payer's part goes to `payer`; with it the coupons come back when
+/// nothing of the order is left and they are still valid.
+pub(super) fn refund_entries(
+    order: &Order,
+    refund: &Refund,
+    unwinding: &Unwinding,
+    payer: suanpan_model::AccountId,
+    now: TimestampMs,
+) -> SmallVec<[suanpan_model::Entry; 1]> {
+    let mut entries = smallvec![entries::refund(order, unwinding, refund.to_payer, payer)];
+    let others_over = order
         .refunds
         .iter()
-        .filter(|refund| refund.source == RefundSource::Escrow)
-        .filter(|refund| refund.state != RefundState::Failed);
-    let (mut undone, mut given) = (amount, Amount::ZERO);
-    for refund in counted {
-        undone = undone.plus(refund.amount);
-        given = given.plus(refund.to_payer);
+        .filter(|other| other.unwinding.is_some() && other.no != refund.no)
+        .all(|other| !other.state.is_open());
+    if others_over && order.refunded() == order.terms.amount {
+        entries.extend(entries::coupons_back(order, now));
     }
-    let target = proportion(order.terms.payable(), undone, order.terms.amount);
-    target.checked_sub(given).unwrap_or(Amount::ZERO).min(amount)
+    entries
 }
 
 /// A parked payment goes back by itself.
-pub(super) fn return_late_payment(
+pub(super) fn return_parked(
     order: &mut Order,
     events: &mut Events,
     context: &Context<'_>,
     attempt: AttemptNo,
+    amount: Amount,
 ) {
-    let amount = order.terms.payable();
     let event = OrderEvent::RefundStarted {
         refund_no: SmolStr::default(),
+        request: 0,
         attempt,
         source: RefundSource::Suspense,
-        amounts: SmallVec::new(),
         amount,
         to_payer: amount,
+        unwinding: None,
         due: context.now + timeout(order, attempt, context),
     };
     push(order, events, context.now, event);
@@ -133,7 +210,7 @@ fn next_query(order: &Order, refund: &Refund, context: &Context<'_>) -> Timestam
     context.now + capability.map_or(DurationMs::from_secs(60), |known| known.query_wait(refund.queries))
 }
 
-/// Asks about a refund whose answer is overdue.
+/// Asks about a refund whose answer is overdue, or sends it again.
 pub(super) fn query(order: &Order, refund: &Refund, resend: bool, context: &Context<'_>) -> OrderEvent {
     OrderEvent::RefundQueried { refund: refund.no, resend, due: next_query(order, refund, context) }
 }
@@ -149,31 +226,28 @@ pub(super) fn decide_refund_report(
     let Some(refund) = order.refund(number).filter(|refund| refund.attempt == attempt.no) else {
         return Err(Reject::new(RejectCode::UnknownAttempt, "refund", "a refund of this attempt"));
     };
-    if !refund.state.is_alive() {
-        return Ok(on_ended(order, refund, outcome));
+    if !refund.state.is_open() {
+        return Ok(on_ended(order, attempt, refund, outcome));
     }
-    let channel = attempt.channel();
+    let is_stuck = refund.state == RefundState::Stuck;
     match outcome {
         Outcome::Succeeded { amount, .. } if *amount != refund.to_payer => {
             Ok(super::report::contradiction(order, refund.attempt, "refund_amount"))
         }
         Outcome::Succeeded { .. } => {
-            let entry = match refund.source {
-                RefundSource::Escrow => entries::refund(order, Some(channel), refund.amount, refund.to_payer),
-                RefundSource::Suspense => entries::late_refund(order, channel, refund.amount),
-            };
             let mut order = order.clone();
             let mut events = Events::new();
-            push(&mut order, &mut events, context.now, OrderEvent::RefundSucceeded { refund: number, entry });
-            settle_if_empty(&mut order, &mut events, context.now);
+            succeed(&mut order, &mut events, context, number);
             Ok(Decision::Moved(events))
         }
-        Outcome::Failed { code, .. } => {
-            Ok(super::release::one(OrderEvent::RefundFailed { refund: number, code: code.clone() }))
+        Outcome::Failed { code, .. } => Ok(refused(refund, code)),
+        // It came back before we heard that it had gone: as if it had never gone.
+        Outcome::Abnormal { code } | Outcome::Bounced { code, .. } if !is_stuck => {
+            Ok(one(OrderEvent::RefundStuck { refund: number, code: code.clone() }))
         }
         // Of a query; of the refund call itself it says nothing that a query would not say again.
         Outcome::NotFound if refund.state == RefundState::InDoubt => {
-            Ok(super::release::one(query(order, refund, true, context)))
+            Ok(one(query(order, refund, true, context)))
         }
         // Accepted, under way, unknown, or the call did not leave us: the ladder asks again.
         Outcome::Accepted { .. }
@@ -181,21 +255,47 @@ pub(super) fn decide_refund_report(
         | Outcome::Unknown(_)
         | Outcome::Closed
         | Outcome::NotFound
-        | Outcome::NotSent(_) => Ok(Decision::Repeat),
+        | Outcome::NotSent(_)
+        | Outcome::Abnormal { .. }
+        | Outcome::Bounced { .. } => Ok(Decision::Repeat),
+    }
+}
+
+/// A refusal for good: an order's money is where it was before; parked money has no such place, and an operator has to
+/// find another.
+fn refused(refund: &Refund, code: &SmolStr) -> Decision {
+    match (&refund.unwinding, refund.state) {
+        (Some(unwinding), _) => {
+            one(OrderEvent::RefundFailed { refund: refund.no, code: code.clone(), voided: holds(unwinding) })
+        }
+        (None, RefundState::Stuck) => Decision::Repeat,
+        (None, _) => one(OrderEvent::RefundStuck { refund: refund.no, code: code.clone() }),
     }
 }
 
 /// The channel said something about a refund that ended. When it says that the end was another one, the money is
 /// not where the books have it.
-fn on_ended(order: &Order, refund: &Refund, outcome: &Outcome) -> Decision {
+fn on_ended(order: &Order, attempt: &Attempt, refund: &Refund, outcome: &Outcome) -> Decision {
+    use RefundState::{Bounced, Failed, Finished, InDoubt, Pending, Stuck, Succeeded};
     let said = match (refund.state, outcome) {
-        (RefundState::Failed, Outcome::Succeeded { .. }) => "refund_after_failure",
-        (RefundState::Succeeded, Outcome::Failed { .. }) => "refund_failed_after_success",
-        (RefundState::Succeeded, Outcome::Succeeded { amount, .. }) if *amount != refund.to_payer => {
-            "refund_amount"
+        (Succeeded, Outcome::Bounced { amount, code }) if *amount == refund.to_payer => {
+            let entry = entries::refund_bounced(order, attempt.channel(), *amount);
+            return one(OrderEvent::RefundBounced { refund: refund.no, code: code.clone(), entry });
         }
-        (RefundState::Succeeded | RefundState::Failed, _)
-        | (RefundState::Pending | RefundState::InDoubt, _) => return Decision::Repeat,
+        (Succeeded, Outcome::Bounced { .. }) => "bounced_amount",
+        (Failed, Outcome::Succeeded { .. }) => "refund_after_failure",
+        (Finished, Outcome::Succeeded { .. }) => "refund_after_finish",
+        (Succeeded, Outcome::Failed { .. }) => "refund_failed_after_success",
+        (Succeeded, Outcome::Succeeded { amount, .. }) if *amount != refund.to_payer => "refund_amount",
+        (Succeeded | Failed | Finished | Bounced, _) | (Pending | InDoubt | Stuck, _) => {
+            return Decision::Repeat;
+        }
     };
     super::report::contradiction(order, refund.attempt, said)
+}
+
+/// What a dispute holds of the money that receivers already got: all of it, as if everything were undone.
+pub(super) fn everything_released(order: &Order) -> Unwinding {
+    let nothing = SmallVec::from_elem(Amount::ZERO, order.terms.sub_orders.len());
+    unwind::unwinding(order, Undoing { returned: nothing, reversed: released_of_each(order) }).0
 }

@@ -5,14 +5,14 @@ use smol_str::SmolStr;
 use suanpan_model::channel::{PayerAction, UnknownWhy};
 use suanpan_model::event::EventKind;
 use suanpan_model::order::{Attempt, AttemptState, CloseReason, OrderFailure};
-use suanpan_model::policy::LatePayment;
 use suanpan_model::{
     Amount, AttemptNo, ChannelReport, Order, OrderEvent, OrderStatus, Outcome, Reject, RejectCode,
     ReportSource, TimestampMs,
 };
 
-use super::create::{after_payment, push, start_attempt};
-use super::refund::{decide_refund_report, return_late_payment};
+use super::create::{after_payment, auto_release, push, start_attempt};
+use super::parked::late;
+use super::refund::decide_refund_report;
 use super::release::one;
 use super::{Context, Decision, Events, closing, entries};
 
@@ -108,6 +108,8 @@ fn on_alive(
         Outcome::Unknown(why) if calling => in_doubt(attempt, context, *why),
         // Not found is still unknown until the channel's deadline and a close: the ladder asks again.
         Outcome::NotSent(_) | Outcome::NotFound | Outcome::Unknown(_) => Decision::Repeat,
+        // Said of refunds only.
+        Outcome::Abnormal { .. } | Outcome::Bounced { .. } => Decision::Repeat,
     }
 }
 
@@ -164,36 +166,14 @@ fn success(
         entries: entries::payment(order, attempt.channel(), fee),
     };
     if order.terms.escrow {
-        let frozen = OrderEvent::Frozen { due: context.now + context.policy.auto_release };
+        let due = context.now + auto_release(&order.terms, context.policy);
+        let frozen = OrderEvent::Frozen { due };
         return Decision::Moved(smallvec![paid, frozen]);
     }
     let mut order = order.clone();
     let mut events = Events::new();
     push(&mut order, &mut events, context.now, paid);
     after_payment(&mut order, &mut events, context);
-    Decision::Moved(events)
-}
-
-fn late(
-    order: &Order,
-    context: &Context<'_>,
-    attempt: &Attempt,
-    channel_no: &SmolStr,
-    fee: Amount,
-) -> Decision {
-    let parked = OrderEvent::LatePaid {
-        attempt: attempt.no,
-        channel_no: channel_no.clone(),
-        fee,
-        entries: entries::late_payment(order, attempt.channel(), fee),
-    };
-    let mut order = order.clone();
-    let mut events = Events::new();
-    push(&mut order, &mut events, context.now, parked);
-    match order.late_payment {
-        LatePayment::Refund => return_late_payment(&mut order, &mut events, context, attempt.no),
-        LatePayment::Park => {}
-    }
     Decision::Moved(events)
 }
 
@@ -215,7 +195,9 @@ fn on_succeeded(order: &Order, attempt: &Attempt, outcome: &Outcome) -> Decision
         | Outcome::Processing
         | Outcome::Unknown(_)
         | Outcome::NotFound
-        | Outcome::NotSent(_) => Decision::Repeat,
+        | Outcome::NotSent(_)
+        | Outcome::Abnormal { .. }
+        | Outcome::Bounced { .. } => Decision::Repeat,
     }
 }
 
@@ -231,7 +213,9 @@ fn on_dead(order: &Order, context: &Context<'_>, attempt: &Attempt, outcome: &Ou
         | Outcome::Processing
         | Outcome::Unknown(_)
         | Outcome::NotFound
-        | Outcome::NotSent(_) => Decision::Repeat,
+        | Outcome::NotSent(_)
+        | Outcome::Abnormal { .. }
+        | Outcome::Bounced { .. } => Decision::Repeat,
     }
 }
 

@@ -76,19 +76,25 @@ pub const fn next_status(status: OrderStatus, kind: EventKind) -> Option<OrderSt
             S::Failed | S::Closed | S::Refunded => Some(status),
             S::Created | S::Routing | S::Pending | S::Paid => None,
         },
-        E::RefundStarted | E::RefundQueried | E::RefundSucceeded | E::RefundFailed => match status {
+        E::RefundStarted
+        | E::RefundQueried
+        | E::RefundSucceeded
+        | E::RefundFailed
+        | E::RefundStuck
+        | E::RefundBounced
+        | E::RefundFinished => match status {
             S::Frozen | S::PartReleased | S::Settled | S::Disputed => Some(status),
             S::Failed | S::Closed | S::Refunded => Some(status),
             S::Created | S::Routing | S::Pending | S::Paid => None,
         },
         E::Refunded => match status {
-            S::Frozen | S::Disputed => Some(S::Refunded),
-            S::Created | S::Routing | S::Pending | S::Paid | S::PartReleased => None,
-            S::Settled | S::Failed | S::Closed | S::Refunded => None,
+            S::Frozen | S::PartReleased | S::Settled | S::Disputed => Some(S::Refunded),
+            S::Created | S::Routing | S::Pending | S::Paid => None,
+            S::Failed | S::Closed | S::Refunded => None,
         },
         E::DisputeOpened => match status {
-            S::Frozen | S::PartReleased => Some(S::Disputed),
-            S::Created | S::Routing | S::Pending | S::Paid | S::Settled => None,
+            S::Frozen | S::PartReleased | S::Settled => Some(S::Disputed),
+            S::Created | S::Routing | S::Pending | S::Paid => None,
             S::Failed | S::Closed | S::Refunded | S::Disputed => None,
         },
         // Back to where it stood before the dispute: `apply` knows.
@@ -96,6 +102,16 @@ pub const fn next_status(status: OrderStatus, kind: EventKind) -> Option<OrderSt
             S::Disputed => Some(S::Frozen),
             S::Created | S::Routing | S::Pending | S::Paid | S::Frozen | S::PartReleased => None,
             S::Settled | S::Failed | S::Closed | S::Refunded => None,
+        },
+        E::Reopened => match status {
+            S::Failed | S::Closed => Some(S::Paid),
+            S::Created | S::Routing | S::Pending | S::Paid | S::Frozen | S::PartReleased => None,
+            S::Settled | S::Refunded | S::Disputed => None,
+        },
+        E::ReopeningPlanned => match status {
+            S::Failed | S::Closed => Some(status),
+            S::Created | S::Routing | S::Pending | S::Paid | S::Frozen | S::PartReleased => None,
+            S::Settled | S::Refunded | S::Disputed => None,
         },
         E::Contradicted => match status {
             S::Created | S::Paid => None,

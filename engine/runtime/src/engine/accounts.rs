@@ -16,6 +16,7 @@ use crate::api::{
     Balance, FUNDING, OpenAccount, StatementLine, StatementQuery, TopUp, TrialBalance, TrialRow,
 };
 use crate::log_writer::LogMessage;
+use crate::messages::AccountCommand;
 use crate::shared::{Shared, busy};
 
 impl Engine {
@@ -27,7 +28,9 @@ impl Engine {
         let names: Vec<_> =
             accounts.iter().map(|open| (open.platform, open.kind, open.reference.clone())).collect();
         let opened: Vec<_> = accounts.into_iter().map(|account| self.number_account(account)).collect();
-        let commands = opened.iter().flatten().map(|(id, command)| (*id, command.clone())).collect();
+        let commands =
+            opened.iter().flatten().map(|(id, command)| (*id, AccountCommand::Ledger(command.clone())));
+        let commands = commands.collect();
         let mut results = self.command(commands).await.into_iter();
         let mut answers = Vec::with_capacity(opened.len());
         for (account, name) in opened.into_iter().zip(&names) {
@@ -49,7 +52,7 @@ impl Engine {
             let expected = "a platform of the configuration";
             return Err(Reject::new(RejectCode::UnknownPlatform, "platform", expected));
         }
-        if kind.is_internal() {
+        if !kind.may_be_opened() {
             let expected = "a type of account that can be opened";
             return Err(Reject::new(RejectCode::AccountTypeNotAllowed, "kind", expected));
         }
@@ -59,7 +62,10 @@ impl Engine {
     }
 
     /// Gives commands to the shards of their accounts and awaits what becomes of each.
-    async fn command(&self, commands: Vec<(AccountId, LedgerCommand)>) -> Vec<Result<(), Reject>> {
+    pub(super) async fn command(
+        &self,
+        commands: Vec<(AccountId, AccountCommand)>,
+    ) -> Vec<Result<(), Reject>> {
         let count = commands.len();
         match self.shared().gate.admit(count) {
             Ok(admitted) if admitted == count => {}
@@ -136,7 +142,7 @@ impl Engine {
         let entry = top_up_entry(platform, account, amount, currency, &reference);
         let home = entry.postings[0].account;
         let reference = format!("{platform}/{reference}").into();
-        let command = LedgerCommand::Post { entry, reference };
+        let command = AccountCommand::Ledger(LedgerCommand::Post { entry, reference });
         self.command(vec![(home, command)]).await.pop().unwrap_or_else(|| Err(ended()))
     }
 
@@ -250,6 +256,7 @@ fn add(sum: Balance, part: &Balance) -> Balance {
         held: sum.held.plus(part.held),
         available: sum.available + part.available,
         rolled_up: sum.rolled_up + part.rolled_up,
+        owed: sum.owed.plus(part.owed),
         ..sum
     }
 }
@@ -264,6 +271,7 @@ fn nothing(account: AccountId, currency: Currency) -> Balance {
         held: Amount::ZERO,
         available: 0,
         rolled_up: 0,
+        owed: Amount::ZERO,
     }
 }
 

@@ -3,26 +3,40 @@
 use std::sync::Arc;
 
 use smallvec::SmallVec;
-use suanpan_core::order::{self, Context};
+use suanpan_core::order::{self, Context, Directory, Granted, HoldNeed};
 use suanpan_model::command::OrderRef;
 use suanpan_model::order::OrderHold;
-use suanpan_model::{Order, OrderId, OrderTerms, PlatformId, Reject, RejectCode, Ticket, TimestampMs};
+use suanpan_model::{
+    Order, OrderCommand, OrderId, OrderTerms, PlatformId, Reject, RejectCode, Ticket, TimestampMs,
+};
 
-use super::{Known, Live, OrderShard, Outside, record, summary, unknown_order, unknown_platform};
+use super::{
+    Decided, Known, Live, OrderShard, Outside, in_progress, record, summary, unknown_order, unknown_platform,
+};
 use crate::api::{Answer, AnswerSink, Command, OrderSummary, Reply, Request};
-use crate::messages::{HoldAnswer, HoldAsk};
+use crate::messages::{Asked, HoldAnswer, HoldAsk, VoidAsk};
 use crate::shared::busy;
 
-/// An order whose holds are being placed; nothing of it is recorded yet.
+/// Whom to answer.
+pub(super) type Waiter = (Ticket, Arc<dyn AnswerSink>);
+
+/// What holds are placed for.
+pub(super) enum Purpose {
+    /// An order of which nothing is recorded yet.
+    Creating(Arc<OrderTerms>),
+    /// A command to an order that exists.
+    Deciding(OrderCommand),
+}
+
+/// A decision that waits for holds.
 pub(super) struct Reserving {
-    terms: Arc<OrderTerms>,
-    holds: SmallVec<[OrderHold; 1]>,
+    purpose: Purpose,
+    needed: SmallVec<[HoldNeed; 2]>,
     /// Holds that were granted.
-    granted: SmallVec<[OrderHold; 1]>,
+    granted: SmallVec<[OrderHold; 2]>,
     unanswered: usize,
     refused: Option<Reject>,
-    ticket: Ticket,
-    sink: Arc<dyn AnswerSink>,
+    waiter: Option<Waiter>,
 }
 
 impl OrderShard {
@@ -34,24 +48,21 @@ impl OrderShard {
         outside: &mut dyn Outside,
     ) {
         let now = self.shared.clock.now();
-        let mut asks: Vec<Vec<HoldAsk>> = (0..self.shards).map(|_| Vec::new()).collect();
         for Request { ticket, command } in requests {
-            let result = match command {
-                Command::Create(terms) => match self.begin_create(terms, ticket, sink, now, &mut asks) {
-                    Ok(None) => continue,
-                    Ok(Some(told)) => Ok(Reply::Order(told)),
-                    Err(reject) => Err(reject),
-                },
-                Command::Order { platform, order, command } => {
-                    self.find(platform, order).and_then(|id| self.act(id, &command, now)).map(Reply::Order)
+            let told = match command {
+                Command::Create(terms) => self.begin_create(terms, ticket, sink, now),
+                Command::Order { platform, order, command } => self
+                    .find(platform, order)
+                    .and_then(|id| self.act(id, command, now, Some((ticket, Arc::clone(sink))))),
+                Command::Query { platform, order } => {
+                    let result = self.query(platform, order).map(Reply::Life);
+                    self.outbox.answer(sink, Answer { ticket, result });
+                    continue;
                 }
-                Command::Query { platform, order } => self.query(platform, order).map(Reply::Life),
             };
-            self.outbox.answer(sink, Answer { ticket, result });
-        }
-        for (shard, asks) in asks.into_iter().enumerate() {
-            if !asks.is_empty() {
-                outside.hold(shard, asks);
+            // Without an answer yet: it has to wait for holds.
+            if let Some(result) = told.transpose() {
+                self.outbox.answer(sink, Answer { ticket, result: result.map(Reply::Order) });
             }
         }
         self.settle(outside);
@@ -64,7 +75,6 @@ impl OrderShard {
         ticket: Ticket,
         sink: &Arc<dyn AnswerSink>,
         now: TimestampMs,
-        asks: &mut [Vec<HoldAsk>],
     ) -> Result<Option<OrderSummary>, Reject> {
         let key = terms.key();
         if let Some(known) = self.known(key)? {
@@ -79,26 +89,66 @@ impl OrderShard {
         order::check(&terms, now, policy, &self.shared.router.load(), &directory)?;
         let id = OrderId::following(self.last_id, now, (key & 0xff) as u8);
         self.last_id = id;
-        let holds = order::holds_needed(id, &terms);
-        if holds.is_empty() {
-            return self.create(id, terms, holds, now).map(Some);
-        }
-        for hold in &holds {
-            asks[hold.account.shard(self.shards)].push(HoldAsk {
-                order: id,
-                no: hold.no,
-                account: hold.account,
-                amount: hold.amount,
-                currency: terms.currency,
-            });
+        let needed = order::holds_needed(id, &terms);
+        if needed.is_empty() {
+            return self.create(id, terms, SmallVec::new(), now).map(Some);
         }
         self.by_key.insert(key, id);
-        let unanswered = holds.len();
-        let sink = Arc::clone(sink);
-        let granted = SmallVec::new();
-        self.reserving
-            .insert(id, Reserving { terms, holds, granted, unanswered, refused: None, ticket, sink });
+        self.reserve(id, Purpose::Creating(terms), needed, Some((ticket, Arc::clone(sink))));
         Ok(None)
+    }
+
+    /// Asks for the holds that a decision needs.
+    pub(super) fn reserve(
+        &mut self,
+        id: OrderId,
+        purpose: Purpose,
+        needed: SmallVec<[HoldNeed; 2]>,
+        waiter: Option<Waiter>,
+    ) {
+        let terms = match &purpose {
+            Purpose::Creating(terms) => Some(Arc::clone(terms)),
+            Purpose::Deciding(_) => self.live.get(&id).map(|live| Arc::clone(&live.order.terms)),
+        };
+        let mut reserving = Reserving {
+            purpose,
+            unanswered: 0,
+            needed: needed.clone(),
+            granted: SmallVec::new(),
+            refused: None,
+            waiter,
+        };
+        let asks = terms.iter().flat_map(|terms| needed.iter().map(|need| self.ask(id, need, terms)));
+        for ask in asks.collect::<SmallVec<[_; 4]>>() {
+            match ask {
+                Ok(ask) => {
+                    reserving.unanswered += 1;
+                    self.asks[ask.home().shard(self.shards)].push(ask);
+                }
+                Err(reject) => reserving.refused = Some(reject),
+            }
+        }
+        self.reserving.insert(id, reserving);
+    }
+
+    fn ask(&self, order: OrderId, need: &HoldNeed, terms: &OrderTerms) -> Result<HoldAsk, Reject> {
+        match *need {
+            HoldNeed::Money { hold: OrderHold { no, account, amount }, whole } => {
+                let asked = Asked::Money { account, amount, currency: terms.currency, whole };
+                Ok(HoldAsk { order, no, asked })
+            }
+            HoldNeed::Coupon { no, campaign } => {
+                let registry = &self.shared.registry;
+                let unknown = || {
+                    let expected = "a campaign of this platform";
+                    Reject::new(RejectCode::UnknownCampaign, "coupons", expected)
+                };
+                let stock = registry.stock_of(campaign).ok_or_else(unknown)?;
+                let campaign = registry.campaign(campaign).ok_or_else(unknown)?;
+                let asked = Asked::Coupon { campaign, stock, customer: terms.payer.clone() };
+                Ok(HoldAsk { order, no, asked })
+            }
+        }
     }
 
     fn create(
@@ -111,7 +161,10 @@ impl OrderShard {
         let policies = self.shared.registry.policies();
         let policy = policies.get(&terms.platform).ok_or_else(unknown_platform)?;
         let router = self.shared.router.load();
-        let context = Context { now, policy, router: &router, standing: &self.shared.meters };
+        let directory = Known { registry: &self.shared.registry, cache: &self.facts };
+        let standing = &self.shared.meters;
+        let context =
+            Context { now, policy, router: &router, standing, directory: &directory, granted: None };
         let (order, events) = order::create(id, terms, holds, &context)?;
         for event in &events {
             order::effects(&order, event, None, &mut |call| self.outbox.calls.push(call));
@@ -130,10 +183,14 @@ impl OrderShard {
     /// Tells everybody who waits for a hold that no answer will come, because a shard was stopped by a bug.
     pub(super) fn give_up_reserving(&mut self) {
         for (_, reserving) in self.reserving.drain() {
-            self.by_key.remove(&reserving.terms.key());
-            let expected = "an engine that was restarted; nothing was recorded";
-            let result = Err(Reject::new(RejectCode::Unavailable, "", expected));
-            self.outbox.answer(&reserving.sink, Answer { ticket: reserving.ticket, result });
+            if let Purpose::Creating(terms) = &reserving.purpose {
+                self.by_key.remove(&terms.key());
+            }
+            if let Some((ticket, sink)) = reserving.waiter {
+                let expected = "an engine that was restarted; nothing was recorded";
+                let result = Err(Reject::new(RejectCode::Unavailable, "", expected));
+                self.outbox.answer(&sink, Answer { ticket, result });
+            }
         }
     }
 
@@ -144,41 +201,85 @@ impl OrderShard {
             let Some(reserving) = self.reserving.get_mut(&order) else { continue };
             reserving.unanswered -= 1;
             match result {
-                Ok(()) => {
-                    reserving.granted.extend(reserving.holds.iter().find(|hold| hold.no == no).copied())
+                Ok(placed) => reserving.granted.extend(placed),
+                Err(reject) => {
+                    let creating = matches!(reserving.purpose, Purpose::Creating(_));
+                    let reject = if creating { name_field(reject, no) } else { reject };
+                    reserving.refused = reserving.refused.take().or(Some(reject));
                 }
-                Err(reject) => reserving.refused = reserving.refused.take().or(Some(name_field(reject, no))),
             }
             if reserving.unanswered == 0 {
-                self.finish_create(order, now, outside);
+                self.finish_reserving(order, now, outside);
             }
         }
         self.settle(outside);
     }
 
-    fn finish_create(&mut self, id: OrderId, now: TimestampMs, outside: &mut dyn Outside) {
-        let Some(reserving) = self.reserving.remove(&id) else { return };
-        let key = reserving.terms.key();
-        let currency = reserving.terms.currency;
-        let result = match reserving.refused {
-            Some(reject) => Err(reject),
-            None => self.create(id, reserving.terms, reserving.holds, now),
+    /// All holds of a decision are answered: it is made, or they are given back.
+    fn finish_reserving(&mut self, id: OrderId, now: TimestampMs, outside: &mut dyn Outside) {
+        let Some(mut reserving) = self.reserving.remove(&id) else { return };
+        reserving.granted.sort_unstable_by_key(|hold| hold.no);
+        let Reserving { purpose, needed, granted, refused, waiter, .. } = reserving;
+        let (result, used) = match purpose {
+            Purpose::Creating(terms) => {
+                let key = terms.key();
+                let result = match refused {
+                    Some(reject) => Err(reject),
+                    None => self.create(id, terms, granted.iter().copied().collect(), now),
+                };
+                if result.is_err() {
+                    self.by_key.remove(&key);
+                }
+                let used = result.is_ok();
+                (result, used)
+            }
+            Purpose::Deciding(command) => self.decide_again(id, &command, now, &needed, &granted, refused),
         };
-        if result.is_err() {
-            self.by_key.remove(&key);
-            for OrderHold { no, account, amount } in reserving.granted {
-                let ask = HoldAsk { order: id, no, account, amount, currency };
-                outside.void(account.shard(self.shards), vec![ask]);
+        if !used {
+            for hold in granted {
+                outside.void(hold.account.shard(self.shards), vec![VoidAsk { order: id, hold }]);
             }
         }
-        let result = result.map(Reply::Order);
-        self.outbox.answer(&reserving.sink, Answer { ticket: reserving.ticket, result });
+        if let Some((ticket, sink)) = waiter {
+            self.outbox.answer(&sink, Answer { ticket, result: result.map(Reply::Order) });
+        } else if let Err(reject) = result {
+            tracing::warn!(order = %id, %reject, "an order cannot go on by itself yet");
+        }
+    }
+
+    /// Makes the decision for which holds were placed; tells whether they are used. Where the order has changed in the
+    /// meantime, so that other holds would be needed, nothing happens.
+    fn decide_again(
+        &mut self,
+        id: OrderId,
+        command: &OrderCommand,
+        now: TimestampMs,
+        needed: &[HoldNeed],
+        granted: &[OrderHold],
+        refused: Option<Reject>,
+    ) -> (Result<OrderSummary, Reject>, bool) {
+        match self.decide(id, command, now, None) {
+            Ok(Decided::Needs(still)) if still[..] == *needed => {}
+            Ok(Decided::Needs(_)) => return (Err(in_progress("order")), false),
+            Ok(Decided::Told(told)) => return (Ok(told), false),
+            Err(reject) => return (Err(reject), false),
+        }
+        let is_refused = refused.is_some();
+        let answer = Granted { holds: granted, refused: refused.as_ref() };
+        match self.decide(id, command, now, Some(answer)) {
+            Ok(Decided::Told(told)) => {
+                let used = !told.repeat && !is_refused;
+                (Ok(told), used)
+            }
+            Ok(Decided::Needs(_)) => (Err(in_progress("order")), false),
+            Err(reject) => (Err(reject), false),
+        }
     }
 
     /// The order with this key, wherever it is; `in_progress` while its holds are being placed.
     fn known(&self, key: u128) -> Result<Option<Arc<Order>>, Reject> {
         let id = match self.by_key.get(&key) {
-            Some(id) if self.reserving.contains_key(id) => {
+            Some(id) if self.is_creating(*id) => {
                 let expected = "the answer to the first request with this number; ask again in a second";
                 return Err(Reject::new(RejectCode::InProgress, "order_no", expected));
             }
@@ -187,6 +288,10 @@ impl OrderShard {
             None => None,
         };
         id.map_or(Ok(None), |id| self.order(id))
+    }
+
+    fn is_creating(&self, id: OrderId) -> bool {
+        self.reserving.get(&id).is_some_and(|one| matches!(one.purpose, Purpose::Creating(_)))
     }
 
     /// The order with this number, wherever it is.
@@ -237,6 +342,6 @@ fn repeat_or_conflict(known: &Order, terms: &OrderTerms) -> Result<OrderSummary,
 }
 
 /// A refused hold is told in the caller's words: the payer's account, or the coupon.
-fn name_field(reject: Reject, hold_no: u8) -> Reject {
-    Reject { field: if hold_no == 1 { "payer" } else { "coupon" }, ..reject }
+fn name_field(reject: Reject, hold_no: u16) -> Reject {
+    Reject { field: if hold_no == 1 { "payer" } else { "coupons" }, ..reject }
 }

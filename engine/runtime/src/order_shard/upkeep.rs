@@ -42,6 +42,9 @@ impl OrderShard {
 
     /// Hands what can go to the log writer and answers what waits for nothing.
     pub(super) fn settle(&mut self, outside: &mut dyn Outside) {
+        for (shard, asks) in self.asks.iter_mut().enumerate().filter(|(_, asks)| !asks.is_empty()) {
+            outside.hold(shard, std::mem::take(asks));
+        }
         if let Some(batch) = self.outbox.take_batch(self.index) {
             outside.log(batch);
         } else if let Some(waiting) = self.outbox.take_idle() {
@@ -113,7 +116,9 @@ impl OrderShard {
             live.scheduled = due;
             if due > now {
                 self.timers.set(due, id);
-            } else if let Err(reject) = self.act(id, &OrderCommand::Wake, now) {
+            } else if self.reserving.contains_key(&id) {
+                self.timers.set(now + DurationMs::from_secs(1), id);
+            } else if let Err(reject) = self.act(id, OrderCommand::Wake, now, None) {
                 tracing::error!(order = %id, %reject, "an order cannot be woken; trying again in a minute");
                 self.timers.set(now + DurationMs::from_secs(60), id);
             } else if let Some(live) = self.live.get_mut(&id) {

@@ -20,11 +20,14 @@ pub enum Table {
     LiveOrders,
     /// What is looked up by name: platforms, merchants, settings.
     Directory,
+    /// Coupon campaigns.
+    Campaigns,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 4] = [Table::Accounts, Table::Holds, Table::LiveOrders, Table::Directory];
+    pub const ALL: [Table; 5] =
+        [Table::Accounts, Table::Holds, Table::LiveOrders, Table::Directory, Table::Campaigns];
 
     /// Name on disk and in metrics.
     pub const fn name(self) -> &'static str {
@@ -33,6 +36,7 @@ impl Table {
             Table::Holds => "holds",
             Table::LiveOrders => "live_orders",
             Table::Directory => "directory",
+            Table::Campaigns => "campaigns",
         }
     }
 }

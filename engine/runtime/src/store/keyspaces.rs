@@ -45,6 +45,7 @@ impl Keyspaces {
                 checkpoint(Table::Holds)?,
                 checkpoint(Table::LiveOrders)?,
                 checkpoint(Table::Directory)?,
+                checkpoint(Table::Campaigns)?,
             ],
         })
     }
@@ -55,6 +56,7 @@ impl Keyspaces {
             Table::Holds => &self.checkpoint[1],
             Table::LiveOrders => &self.checkpoint[2],
             Table::Directory => &self.checkpoint[3],
+            Table::Campaigns => &self.checkpoint[4],
         }
     }
 

@@ -1,0 +1,92 @@
+//! Disputes: the clock stops, what can still be given back is held, and only the resolution moves it.
+
+use smallvec::SmallVec;
+use suanpan_model::command::RefundRequest;
+use suanpan_model::order::{Dispute, OrderHold};
+use suanpan_model::{Order, OrderEvent, OrderStatus, Reject, TimestampMs};
+
+use super::create::push;
+use super::refund::{everything_released, known_refund, start, undoing};
+use super::release::{one, settle_if_empty};
+use super::unwind::{cover, holds_needed, unwinding};
+use super::{Context, Decision, Events, HoldNeed};
+
+/// Somebody disputes the order.
+pub(super) fn decide_dispute(order: &Order, context: &Context<'_>) -> Result<Decision, Reject> {
+    match order.status {
+        OrderStatus::Frozen | OrderStatus::PartReleased | OrderStatus::Settled => {}
+        OrderStatus::Disputed => return Ok(Decision::Repeat),
+        OrderStatus::Created
+        | OrderStatus::Routing
+        | OrderStatus::Pending
+        | OrderStatus::Paid
+        | OrderStatus::Failed
+        | OrderStatus::Closed
+        | OrderStatus::Refunded => return Err(super::decide::illegal(order, "disputed")),
+    }
+    // As far as it goes: what a receiver has spent cannot be held, and becomes its debt if the money goes back.
+    let needed: SmallVec<[HoldNeed; 2]> = holds_needed(order, &everything_released(order))
+        .into_iter()
+        .map(HoldNeed::as_far_as_possible)
+        .collect();
+    match context.granted {
+        None if needed.is_empty() => Ok(one(OrderEvent::DisputeOpened { holds: Vec::new() })),
+        None => Ok(Decision::NeedsHolds(needed)),
+        Some(granted) => Ok(one(OrderEvent::DisputeOpened { holds: granted.holds.to_vec() })),
+    }
+}
+
+/// The dispute ends: the order goes on, after a refund if there is one.
+pub(super) fn decide_resolution(
+    order: &Order,
+    context: &Context<'_>,
+    refund: Option<&RefundRequest>,
+) -> Result<Decision, Reject> {
+    if let Some(repeat) = refund.map(|request| known_refund(order, request)).transpose()?.flatten() {
+        return Ok(repeat);
+    }
+    let Some(dispute) = order.dispute.as_deref().filter(|_| order.status == OrderStatus::Disputed) else {
+        return Err(super::decide::illegal(order, "taken out of a dispute"));
+    };
+    let undone = match refund {
+        Some(request) => {
+            let (mut unwinding, to_payer) = unwinding(order, undoing(order, request)?);
+            cover(&mut unwinding, &dispute.holds);
+            Some((request, unwinding, to_payer))
+        }
+        None => None,
+    };
+    let used = |hold: &OrderHold| {
+        let takes = undone.iter().flat_map(|(_, unwinding, _)| &unwinding.takes);
+        takes.filter_map(|take| take.hold).any(|held| held.no == hold.no)
+    };
+    let voided = dispute.holds.iter().copied().filter(|hold| !used(hold)).collect();
+    let resolved = OrderEvent::DisputeResolved { due: next_release(order, dispute, context), voided };
+    let mut order = order.clone();
+    let mut events = Events::new();
+    push(&mut order, &mut events, context.now, resolved);
+    if let Some((request, unwinding, to_payer)) = undone {
+        start(&mut order, &mut events, context, request, unwinding, to_payer);
+    } else {
+        settle_if_empty(&mut order, &mut events, context.now);
+    }
+    Ok(Decision::Moved(events))
+}
+
+/// The clock begins anew where something is frozen.
+fn next_release(order: &Order, dispute: &Dispute, context: &Context<'_>) -> TimestampMs {
+    match dispute.before {
+        OrderStatus::Frozen | OrderStatus::PartReleased => {
+            context.now + super::create::auto_release(&order.terms, context.policy)
+        }
+        OrderStatus::Created
+        | OrderStatus::Routing
+        | OrderStatus::Pending
+        | OrderStatus::Paid
+        | OrderStatus::Settled
+        | OrderStatus::Failed
+        | OrderStatus::Closed
+        | OrderStatus::Refunded
+        | OrderStatus::Disputed => TimestampMs::NEVER,
+    }
+}
