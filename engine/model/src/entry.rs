@@ -35,43 +35,40 @@ pub enum EntryCode {
     BalancePayment = 2,
     /// The channel took its fee.
     ChannelFee = 3,
-    /// A coupon fund paid its part of the price.
-    CouponSubsidy = 4,
     /// Frozen money was released to its receivers.
-    Release = 5,
+    Release = 4,
     /// Money of an order, frozen or released, went back to the payer and the funders of coupons.
-    Refund = 6,
+    Refund = 5,
     /// A payment that no live order waited for was parked.
-    LatePayment = 7,
+    LatePayment = 6,
     /// A parked payment went back to the payer.
-    LateRefund = 8,
+    LateRefund = 7,
     /// Money from outside was put on an account.
-    TopUp = 9,
+    TopUp = 8,
     /// Money moved between accounts.
-    Transfer = 10,
+    Transfer = 9,
     /// A parked payment was taken into its order.
-    Reopening = 11,
+    Reopening = 10,
     /// A refund came back and was parked.
-    RefundBounced = 12,
+    RefundBounced = 11,
     /// A refund that came back was finished another way.
-    BouncedRefund = 13,
+    BouncedRefund = 12,
     /// A debt was recovered from income.
-    Recovery = 14,
+    Recovery = 13,
     /// Coupons were given to a customer.
-    CouponGranted = 15,
+    CouponGranted = 14,
     /// A coupon was used.
-    CouponUsed = 16,
+    CouponUsed = 15,
     /// A used coupon came back.
-    CouponReturned = 17,
+    CouponReturned = 16,
 }
 
 impl EntryCode {
     /// Every code.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 16] = [
         Self::Payment,
         Self::BalancePayment,
         Self::ChannelFee,
-        Self::CouponSubsidy,
         Self::Release,
         Self::Refund,
         Self::LatePayment,
@@ -100,7 +97,6 @@ impl EntryCode {
             Self::Payment => "payment",
             Self::BalancePayment => "balance_payment",
             Self::ChannelFee => "channel_fee",
-            Self::CouponSubsidy => "coupon_subsidy",
             Self::Release => "release",
             Self::Refund => "refund",
             Self::LatePayment => "late_payment",

@@ -170,7 +170,8 @@ impl AccountId {
         Self((kind as u64) << 56 | (owner as u64) << 24 | (currency as u64) << 16 | stripe as u64)
     }
 
-    /// The account on which the debt of the owner of this one to the operator stands: same number, same shard.
+    /// The account on which the debt of the owner of this one to the operator stands: same number, same shard. It
+    /// names its debtor because numbers are given out once, whatever the type.
     #[must_use]
     pub const fn receivable(self) -> Self {
         Self((AccountType::Receivable as u64) << 56 | (self.0 & ((1 << 56) - 1)))

@@ -151,8 +151,13 @@ impl BalanceShard {
             if let Err(reject) = self.decide(&command, now, &mut batch) {
                 tracing::error!(order = %ask.order, %reject, "a hold cannot be given back");
             }
+            // What was held may recover a debt.
+            if self.ledger.is_owing(ask.hold.account) {
+                self.may_pay.push((ask.hold.account, ask.order.cause()));
+            }
         }
         self.write(batch, Vec::new(), outside);
+        self.recover_debts(outside);
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one message")]

@@ -63,7 +63,7 @@ impl Registry {
     }
 
     /// The account known under `name`, or a number for one that is to be opened. `bucket` is that of the tree's
-    /// root; without a tree the number chooses.
+    /// root; without a tree the number chooses. A number is given out once, whatever the type.
     pub fn number_for(&self, name: &AccountName, bucket: Option<u8>) -> AccountId {
         *self.names.entry(name.clone()).or_insert_with(|| {
             let number = self.next_number.fetch_add(1, Ordering::Relaxed);

@@ -28,7 +28,7 @@ fn clearing() -> AccountId {
     AccountId::internal(AccountType::ChannelClearing, 1, Currency::Cny, 3)
 }
 
-fn hold_id(cause: u64, no: u8) -> HoldId {
+fn hold_id(cause: u64, no: u16) -> HoldId {
     HoldId { cause: CauseId(cause), no }
 }
 
@@ -54,6 +54,7 @@ fn hold(cause: u64, account: AccountId, amount: u64) -> LedgerCommand {
         amount: fen(amount),
         currency: Currency::Cny,
         expires_at: TimestampMs::NEVER,
+        whole: true,
     }
 }
 

@@ -16,14 +16,17 @@ fn in_usd(command: LedgerCommand) -> LedgerCommand {
                 credit_limit,
             }
         }
-        LedgerCommand::Hold { hold, account, amount, expires_at, .. } => {
-            LedgerCommand::Hold { hold, account, amount, currency: Currency::Usd, expires_at }
+        LedgerCommand::Hold { hold, account, amount, expires_at, whole, .. } => {
+            LedgerCommand::Hold { hold, account, amount, currency: Currency::Usd, expires_at, whole }
         }
         LedgerCommand::Post { mut entry, reference } => {
             entry.currency = Currency::Usd;
             LedgerCommand::Post { entry, reference }
         }
-        LedgerCommand::Void { .. } => command,
+        LedgerCommand::Void { .. }
+        | LedgerCommand::RecordCampaign { .. }
+        | LedgerCommand::LockCoupon { .. }
+        | LedgerCommand::GrantCoupons { .. } => command,
     }
 }
 

@@ -87,13 +87,22 @@ fn an_account_that_nobody_opened_is_a_bug() {
     Ledger::default().carry_out(Lsn(1), &instruction);
 }
 
-/// Clearing, fees and receivables may stand on either side; all other accounts have a floor.
+/// Clearing, fees, a platform's own commission, debts and the pool of coupons may stand on either side; all other
+/// accounts have a floor.
 #[test]
 fn which_accounts_have_a_floor() {
     for kind in AccountType::ALL {
-        let unlimited =
-            ["channel_clearing", "fee_expense", "fee_income", "receivable"].contains(&kind.name());
-        assert_eq!(kind.is_limited(), !unlimited, "{}", kind.name());
+        let unlimited = [
+            "channel_clearing",
+            "fee_expense",
+            "fee_income",
+            "commission_income",
+            "receivable",
+            "advanced",
+            "advance",
+            "coupon_pool",
+        ];
+        assert_eq!(kind.is_limited(), !unlimited.contains(&kind.name()), "{}", kind.name());
         assert_eq!(kind.sign(Side::Debit), -kind.sign(Side::Credit));
     }
 }
@@ -108,6 +117,7 @@ fn holds_expire_at_their_time_in_a_fixed_order() {
             amount: fen(10),
             currency: Currency::Cny,
             expires_at: TimestampMs(NOW.0 + after),
+            whole: true,
         };
         assert_eq!(shard.does(&command), "moved");
     }

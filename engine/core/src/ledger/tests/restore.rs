@@ -136,6 +136,7 @@ fn perform(shard: &mut Shard, steps: &[Step]) {
                     amount: fen(amount),
                     currency: Currency::Cny,
                     expires_at,
+                    whole: true,
                 });
             }
             Step::UsePart { hold, to, amount } => {

@@ -5,15 +5,21 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use smallvec::smallvec;
+use suanpan_model::command::RefundRequest;
+use suanpan_model::order::OrderHold;
 use suanpan_model::order::{AttemptState, ClosingStage};
 use suanpan_model::{
     AccountId, AccountType, Amount, AttemptNo, Bank, Banks, Campaign, CampaignId, Capability, CardType,
-    ChannelId, ChannelReport, CouponUse, Currency, DurationMs, FailureKind, Order, OrderCommand, OrderEvent,
+    ChannelId, ChannelReport, Currency, DurationMs, FailureKind, Funder, Order, OrderCommand, OrderEvent,
     OrderId, OrderTerms, Outcome, PayKind, PayerAction, PlatformId, PlatformPolicy, Reject, ReportSource,
-    Share, SplitRule, SubOrder, Tariff, TariffBand, TimestampMs,
+    Share, SplitRule, SubOrder, Tariff, TariffBand, TimestampMs, Worth,
 };
 
-use crate::order::{AccountFacts, Context, Decision, Directory, Events, create, decide, holds_needed};
+use crate::coupon::uses;
+use crate::ledger::CouponAccounts;
+use crate::order::{
+    AccountFacts, Context, Decision, Directory, Events, Granted, HoldNeed, create, decide, holds_needed,
+};
 use crate::routing::{AllOpen, Router, RoutingRules, Strategy};
 
 pub(super) const PLATFORM: PlatformId = PlatformId(7);
@@ -22,22 +28,25 @@ pub(super) const NOW: TimestampMs = TimestampMs(1_795_327_536_000);
 pub(super) const ALPHA: ChannelId = ChannelId(1);
 pub(super) const BETA: ChannelId = ChannelId(2);
 pub(super) const COUPON: CampaignId = CampaignId(5);
+/// A campaign whose coupons are counted.
+pub(super) const STAMP: CampaignId = CampaignId(6);
 pub(super) const TTL: DurationMs = DurationMs::from_secs(1_800);
 
 pub(super) fn fen(minor: u64) -> Amount {
     Amount::from_minor(minor)
 }
 
+/// Numbers differ between types, as they do in the engine: debts are numbered like their debtors.
 pub(super) fn merchant(number: u64) -> AccountId {
     AccountId::opened(AccountType::Settlement, number, 3)
 }
 
 pub(super) fn agent(number: u64) -> AccountId {
-    AccountId::opened(AccountType::Commission, number, 3)
+    AccountId::opened(AccountType::Commission, 100 + number, 3)
 }
 
 pub(super) fn buyer(number: u64) -> AccountId {
-    AccountId::opened(AccountType::Cash, number, 3)
+    AccountId::opened(AccountType::Cash, 200 + number, 3)
 }
 
 /// The platform's own commission account.
@@ -76,6 +85,7 @@ fn channel(id: ChannelId, name: &str) -> Capability {
 pub(super) struct Shop {
     pub(super) router: Router,
     pub(super) policy: PlatformPolicy,
+    pub(super) town: Town,
 }
 
 impl Default for Shop {
@@ -89,13 +99,14 @@ impl Default for Shop {
             ..RoutingRules::default()
         };
         let router = Router::new(channels, rules, Vec::new()).unwrap();
-        Self { router, policy: PlatformPolicy::defaults(PLATFORM) }
+        Self { router, policy: PlatformPolicy::defaults(PLATFORM), town: Town::usual() }
     }
 }
 
 impl Shop {
     pub(super) fn context(&self, now: TimestampMs) -> Context<'_> {
-        Context { now, policy: &self.policy, router: &self.router, standing: &AllOpen }
+        let (policy, router, directory) = (&self.policy, &self.router, &self.town);
+        Context { now, policy, router, standing: &AllOpen, directory, granted: None }
     }
 }
 
@@ -103,7 +114,7 @@ impl Shop {
 #[derive(Default)]
 pub(super) struct Town {
     accounts: FxHashMap<AccountId, AccountFacts>,
-    campaigns: FxHashMap<CampaignId, Campaign>,
+    campaigns: FxHashMap<CampaignId, Arc<Campaign>>,
 }
 
 impl Town {
@@ -115,7 +126,8 @@ impl Town {
                 town = town.with(account, PLATFORM, Currency::Cny);
             }
         }
-        town.with_campaign(campaign())
+        let marketing = (promoter(), PLATFORM, Currency::Cny);
+        town.with(marketing.0, marketing.1, marketing.2).with_campaign(campaign()).with_campaign(stamp())
     }
 
     pub(super) fn with(mut self, account: AccountId, platform: PlatformId, currency: Currency) -> Self {
@@ -124,7 +136,7 @@ impl Town {
     }
 
     pub(super) fn with_campaign(mut self, campaign: Campaign) -> Self {
-        self.campaigns.insert(campaign.id, campaign);
+        self.campaigns.insert(campaign.id, Arc::new(campaign));
         self
     }
 }
@@ -134,7 +146,7 @@ impl Directory for Town {
         self.accounts.get(&id).copied()
     }
 
-    fn campaign(&self, id: CampaignId) -> Option<Campaign> {
+    fn campaign(&self, id: CampaignId) -> Option<Arc<Campaign>> {
         self.campaigns.get(&id).cloned()
     }
 }
@@ -145,11 +157,67 @@ pub(super) fn campaign() -> Campaign {
         id: COUPON,
         platform: PLATFORM,
         currency: Currency::Cny,
-        face: fen(1_000),
+        worth: Worth::Face(fen(1_000)),
         minimum_spend: fen(5_000),
         valid_from: NOW - DurationMs::from_days(1),
         valid_until: NOW + DurationMs::from_days(1),
+        funders: smallvec![Funder { account: fund(), bps: 10_000 }],
+        merchants: Vec::new(),
+        stock: None,
+        per_customer: None,
+        stackable: false,
+        rank: 0,
+        claimable: true,
     }
+}
+
+/// 7 % off, at most 3.33; 4 in stock, 2 for each customer; two thirds from the platform, one from a merchant.
+pub(super) fn stamp() -> Campaign {
+    Campaign {
+        id: STAMP,
+        worth: Worth::Percent { bps: 700, cap: Some(fen(333)) },
+        minimum_spend: fen(0),
+        funders: smallvec![
+            Funder { account: fund(), bps: 6_667 },
+            Funder { account: promoter(), bps: 3_333 },
+        ],
+        stock: Some(4),
+        per_customer: Some(2),
+        stackable: true,
+        ..campaign()
+    }
+}
+
+/// A merchant's marketing account.
+pub(super) fn promoter() -> AccountId {
+    AccountId::opened(AccountType::Marketing, 9, 3)
+}
+
+/// The accounts of a customer in [`stamp`], in the shard of its stock.
+pub(super) fn coupon_accounts(customer: &str) -> CouponAccounts {
+    let number = customer.bytes().map(u64::from).sum::<u64>();
+    CouponAccounts {
+        stock: AccountId::opened(AccountType::CouponStock, u64::from(STAMP.0), 3),
+        wallet: AccountId::opened(AccountType::CouponWallet, number, 3),
+        allowance: Some((AccountId::opened(AccountType::CouponAllowance, number, 3), 2)),
+        platform: PLATFORM,
+        reference: customer.into(),
+    }
+}
+
+/// The platform's coupon fund.
+pub(super) fn fund() -> AccountId {
+    AccountId::internal(AccountType::CouponFund, PLATFORM.0, Currency::Cny, 0)
+}
+
+/// The terms with a coupon of [`campaign`] that is worth `subsidy`.
+pub(super) fn less(subsidy: u64, terms: OrderTerms) -> OrderTerms {
+    let campaign = Campaign { worth: Worth::Face(fen(subsidy)), ..campaign() };
+    with_coupons(&[&campaign], terms)
+}
+
+pub(super) fn with_coupons(campaigns: &[&Campaign], terms: OrderTerms) -> OrderTerms {
+    OrderTerms { coupons: uses(campaigns, &terms.sub_orders), ..terms }
 }
 
 pub(super) fn sold(number: u64, amount: u64) -> SubOrder {
@@ -157,15 +225,11 @@ pub(super) fn sold(number: u64, amount: u64) -> SubOrder {
 }
 
 pub(super) fn bps(receiver: AccountId, bps: u32) -> SplitRule {
-    SplitRule { receiver, share: Share::Bps(bps) }
+    SplitRule::new(receiver, Share::Bps(bps))
 }
 
 pub(super) fn fixed(receiver: AccountId, amount: u64) -> SplitRule {
-    SplitRule { receiver, share: Share::Fixed(fen(amount)) }
-}
-
-pub(super) fn coupon(subsidy: u64) -> Option<CouponUse> {
-    Some(CouponUse { campaign: COUPON, subsidy: fen(subsidy) })
+    SplitRule::new(receiver, Share::Fixed(fen(amount)))
 }
 
 /// One merchant, 100.00, gateway, escrow, no coupon, no splits.
@@ -184,7 +248,8 @@ pub(super) fn terms() -> OrderTerms {
         description: "".into(),
         expires_at: NOW + TTL,
         escrow: true,
-        coupon: None,
+        virtual_goods: false,
+        coupons: Vec::new(),
         sub_orders: smallvec![sold(1, 10_000)],
         splits: smallvec![],
         callback: "".into(),
@@ -213,6 +278,8 @@ pub(super) struct Life {
     pub(super) shop: Shop,
     pub(super) order: Order,
     pub(super) now: TimestampMs,
+    /// What accounts have, where it is not enough for everything.
+    pub(super) purses: BTreeMap<AccountId, u64>,
 }
 
 impl Life {
@@ -222,9 +289,10 @@ impl Life {
 
     pub(super) fn begin_in(shop: Shop, terms: OrderTerms) -> Self {
         let id = OrderId::following(OrderId(0), NOW, 3);
-        let holds = holds_needed(id, &terms);
+        let purses = BTreeMap::new();
+        let holds = granted(&holds_needed(id, &terms), &purses).into_iter().collect();
         let (order, _) = create(id, Arc::new(terms), holds, &shop.context(NOW)).unwrap();
-        Self { shop, order, now: NOW }
+        Self { shop, order, now: NOW, purses }
     }
 
     /// Created, and the channel shows its page.
@@ -243,7 +311,19 @@ impl Life {
     }
 
     pub(super) fn decides(&self, command: &OrderCommand) -> Result<Decision, Reject> {
-        decide(&self.order, command, &self.shop.context(self.now))
+        let context = self.shop.context(self.now);
+        let first = decide(&self.order, command, &context)?;
+        let Decision::NeedsHolds(needed) = first else { return Ok(first) };
+        let holds = granted(&needed, &self.purses);
+        let whole = |need: &HoldNeed| matches!(need, HoldNeed::Money { whole: true, .. });
+        let is_short = |need: &HoldNeed| match need {
+            HoldNeed::Money { hold, .. } => !holds.contains(hold),
+            HoldNeed::Coupon { .. } => false,
+        };
+        let refusal = Reject::new(suanpan_model::RejectCode::InsufficientFunds, "amount", "more");
+        let refused = needed.iter().any(|need| whole(need) && is_short(need)).then_some(&refusal);
+        let granted = Some(Granted { holds: &holds, refused });
+        decide(&self.order, command, &Context { granted, ..context })
     }
 
     /// Carries a command out and tells what came of it, as [`told`].
@@ -269,7 +349,7 @@ impl Life {
     }
 
     pub(super) fn refunds(&mut self, refund_no: &str, amount: u64) -> String {
-        self.does(&OrderCommand::Refund { refund_no: refund_no.into(), amount: Some(fen(amount)) })
+        self.does(&refund(refund_no, None, Some(amount)))
     }
 
     pub(super) fn hears_of_refund(&mut self, refund: u8, outcome: Outcome) -> String {
@@ -278,8 +358,40 @@ impl Life {
     }
 
     pub(super) fn releases(&mut self, sub_order: Option<u8>, amount: Option<u64>) -> String {
-        self.does(&OrderCommand::Release { sub_order, amount: amount.map(fen) })
+        let whole = sub_order.is_none() && amount.is_none();
+        let release_no = if whole { String::new() } else { format!("L-{}", self.order.releases.len() + 1) };
+        self.does(&release(&release_no, sub_order, amount))
     }
+}
+
+pub(super) fn release(release_no: &str, sub_order: Option<u8>, amount: Option<u64>) -> OrderCommand {
+    let (release_no, amount) = (release_no.into(), amount.map(fen));
+    OrderCommand::Release { release_no, sub_order, amount, payees: Vec::new() }
+}
+
+pub(super) fn refund(refund_no: &str, sub_order: Option<u8>, amount: Option<u64>) -> OrderCommand {
+    OrderCommand::Refund(wanted(refund_no, sub_order, amount))
+}
+
+pub(super) fn wanted(refund_no: &str, sub_order: Option<u8>, amount: Option<u64>) -> RefundRequest {
+    RefundRequest { refund_no: refund_no.into(), sub_order, amount: amount.map(fen) }
+}
+
+/// Holds as accounts have the money: everything, where no purse says otherwise; coupons from stock.
+pub(super) fn granted(needed: &[HoldNeed], purses: &BTreeMap<AccountId, u64>) -> Vec<OrderHold> {
+    let grant = |need: &HoldNeed| match *need {
+        HoldNeed::Money { hold, whole } => {
+            let purse = purses.get(&hold.account).copied().map_or(hold.amount, fen);
+            let amount = hold.amount.min(purse);
+            let enough = amount == hold.amount || (!whole && !amount.is_zero());
+            enough.then_some(OrderHold { amount, ..hold })
+        }
+        HoldNeed::Coupon { no, campaign } => {
+            let account = AccountId::opened(AccountType::CouponStock, u64::from(campaign.0), 3);
+            Some(OrderHold { no, account, amount: fen(1) })
+        }
+    };
+    needed.iter().filter_map(grant).collect()
 }
 
 pub(super) fn report(order: &Order, attempt: u8, source: ReportSource, outcome: Outcome) -> OrderCommand {
@@ -293,6 +405,7 @@ pub(super) fn told(answer: &Result<Decision, Reject>) -> String {
     match answer {
         Ok(Decision::Moved(events)) => told_events(events),
         Ok(Decision::Repeat) => "repeat".to_owned(),
+        Ok(Decision::NeedsHolds(needed)) => format!("needs {} holds", needed.len()),
         Err(reject) => format!("! {}", reject.code.code()),
     }
 }
@@ -348,8 +461,8 @@ pub(super) fn standing(order: &Order) -> String {
 pub(super) fn name(account: AccountId) -> String {
     match account.kind() {
         AccountType::Settlement => format!("merchant {}", account.number()),
-        AccountType::Commission => format!("agent {}", account.number()),
-        AccountType::Cash => format!("buyer {}", account.number()),
+        AccountType::Commission => format!("agent {}", account.number() - 100),
+        AccountType::Cash => format!("buyer {}", account.number() - 200),
         AccountType::ChannelClearing => format!("clearing {}", account.owner()),
         AccountType::FeeExpense => format!("fee expense {}", account.owner()),
         AccountType::CommissionIncome => "house".to_owned(),
@@ -360,7 +473,13 @@ pub(super) fn name(account: AccountId) -> String {
         | AccountType::Deposit
         | AccountType::Escrow
         | AccountType::Suspense
-        | AccountType::Receivable) => kind.name().to_owned(),
+        | AccountType::CouponStock
+        | AccountType::CouponWallet
+        | AccountType::CouponAllowance
+        | AccountType::CouponPool
+        | AccountType::Advance) => kind.name().to_owned(),
+        AccountType::Receivable => format!("owed by {}", account.number()),
+        AccountType::Advanced => format!("advanced for {}", account.number()),
     }
 }
 

@@ -3,7 +3,10 @@
 use expect_test::expect_file;
 use suanpan_model::channel::{NotSentWhy, UnknownWhy};
 use suanpan_model::policy::LatePayment;
-use suanpan_model::{DurationMs, FailureKind, OrderCommand, Outcome, PayKind, PayerAction, ReportSource};
+use suanpan_model::refund::FinishWay;
+use suanpan_model::{
+    AttemptNo, DurationMs, FailureKind, OrderCommand, Outcome, PayKind, PayerAction, ReportSource,
+};
 
 use super::build::*;
 
@@ -34,34 +37,43 @@ fn outcomes(life: &Life) -> Vec<(&'static str, Outcome)> {
         ("not found", Outcome::NotFound),
         ("closed", Outcome::Closed),
         ("not sent", Outcome::NotSent(NotSentWhy::Throttled)),
+        ("abnormal", Outcome::Abnormal { code: "E2".into() }),
+        ("bounced", Outcome::Bounced { amount: fen(payable), code: "E3".into() }),
     ]
 }
 
 fn commands() -> Vec<(&'static str, OrderCommand)> {
-    let release =
-        |sub_order, amount: Option<u64>| OrderCommand::Release { sub_order, amount: amount.map(fen) };
-    let refund = |refund_no: &str, amount: Option<u64>| OrderCommand::Refund {
-        refund_no: refund_no.into(),
-        amount: amount.map(fen),
-    };
     vec![
-        ("release all", release(None, None)),
-        ("release 1.00 of 0", release(Some(0), Some(100))),
-        ("release sub-order 9", release(Some(9), None)),
-        ("release 0.00", release(None, Some(0))),
-        ("release 100.01", release(None, Some(10_001))),
+        ("release all", release("", None, None)),
+        ("release 1.00 of 0", release("L-9", Some(0), Some(100))),
+        ("release L-1 again", release("L-1", None, Some(4_000))),
+        ("release L-1, other", release("L-1", None, Some(3_999))),
+        ("release sub-order 9", release("L-9", Some(9), None)),
+        ("release 0.00", release("L-9", None, Some(0))),
+        ("release 100.01", release("L-9", None, Some(10_001))),
+        ("release part, unnamed", release("", None, Some(1))),
         ("close", OrderCommand::Close),
-        ("refund all", refund("R-9", None)),
-        ("refund 1.00", refund("R-9", Some(100))),
-        ("refund R-1 again", refund("R-1", Some(1_000))),
-        ("refund R-1, other", refund("R-1", Some(999))),
-        ("refund 100.01", refund("R-9", Some(10_001))),
-        ("refund unnamed", refund("", None)),
+        ("refund all", refund("R-9", None, None)),
+        ("refund 1.00", refund("R-9", None, Some(100))),
+        ("refund R-1 again", refund("R-1", None, Some(1_000))),
+        ("refund R-1, other", refund("R-1", None, Some(999))),
+        ("refund 100.01", refund("R-9", None, Some(10_001))),
+        ("refund unnamed", refund("", None, None)),
         ("confirm sms", OrderCommand::ConfirmSms { sms_code: "123456".into() }),
         ("open dispute", OrderCommand::OpenDispute),
-        ("resolve dispute", OrderCommand::ResolveDispute),
+        ("resolve dispute", OrderCommand::ResolveDispute { refund: None }),
+        ("resolve by refund", OrderCommand::ResolveDispute { refund: Some(wanted("R-9", None, Some(100))) }),
+        ("finish refund outside", finish(FinishWay::Outside)),
+        ("finish refund by resending", finish(FinishWay::Resend)),
+        ("give refund up", finish(FinishWay::GiveUp)),
+        ("return parked", OrderCommand::ReturnParked { attempt: AttemptNo(1) }),
+        ("reopen", OrderCommand::Reopen { attempt: AttemptNo(1) }),
         ("recover", OrderCommand::Recover),
     ]
+}
+
+fn finish(way: FinishWay) -> OrderCommand {
+    OrderCommand::FinishRefund { refund: 1, way, note: "".into() }
 }
 
 fn describe(mut life: Life) -> String {
@@ -80,6 +92,7 @@ fn describe(mut life: Life) -> String {
                     let _ = amount;
                     Outcome::Succeeded { channel_no, amount: refund.to_payer, fee }
                 }
+                Outcome::Bounced { code, .. } => Outcome::Bounced { amount: refund.to_payer, code },
                 other => other,
             };
             let source = ReportSource::Refund { refund: refund.no };
@@ -160,7 +173,7 @@ fn closed() -> Life {
 
 fn late(policy: LatePayment) -> Life {
     let mut shop = Shop::default();
-    shop.policy.late_payment = policy;
+    shop.policy.agreement.late_payment = policy;
     let mut life = Life::begin_in(shop, terms());
     life.hears(1, ReportSource::PayAnswer, refused(FailureKind::Payer));
     let outcome = paid_in_full(&life.order);
@@ -184,7 +197,7 @@ fn overtaken() -> Life {
 #[test]
 fn every_situation_meets_every_command() {
     let refunded = |life: &mut Life| {
-        life.does(&OrderCommand::Refund { refund_no: "R-1".into(), amount: None });
+        life.does(&refund("R-1", None, None));
         let back = paid_in_full(&life.order);
         life.hears_of_refund(1, back);
     };
@@ -222,6 +235,37 @@ fn every_situation_meets_every_command() {
         ),
         ("disputed", paid_then(|life| _ = life.does(&OrderCommand::OpenDispute))),
         ("settled", paid_then(|life| _ = life.releases(None, None))),
+        (
+            "settled, refund under way",
+            paid_then(|life| {
+                life.releases(None, None);
+                life.refunds("R-1", 1_000);
+            }),
+        ),
+        (
+            "settled, disputed",
+            paid_then(|life| {
+                life.releases(None, None);
+                life.does(&OrderCommand::OpenDispute);
+            }),
+        ),
+        (
+            "refund stuck",
+            paid_then(|life| {
+                refunding(life);
+                life.hears_of_refund(1, Outcome::Abnormal { code: "E2".into() });
+            }),
+        ),
+        (
+            "refund bounced",
+            paid_then(|life| {
+                refunding(life);
+                let back = Outcome::Succeeded { channel_no: "C-R".into(), amount: fen(1_000), fee: None };
+                life.hears_of_refund(1, back);
+                life.hears_of_refund(1, Outcome::Bounced { amount: fen(1_000), code: "E3".into() });
+            }),
+        ),
+        ("failed, paid late, reopened", late(LatePayment::Reopen)),
         ("refunded", paid_then(refunded)),
     ];
     let mut text = String::new();

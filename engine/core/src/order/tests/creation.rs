@@ -1,14 +1,13 @@
 //! What `check` refuses: one row per code, then which code is told when several apply.
 
 use smallvec::smallvec;
-use suanpan_model::order::SplitRule;
 use suanpan_model::{
-    AccountId, AccountType, Amount, Bank, Campaign, CampaignId, CouponUse, Currency, DurationMs, OrderTerms,
-    PayKind, PlatformId, RejectCode, SubOrder, TimestampMs,
+    AccountId, AccountType, Amount, Bank, Campaign, CampaignId, Currency, DurationMs, OrderTerms, PayKind,
+    PlatformId, RejectCode, Share, SplitRule, SubOrder, Tier, TimestampMs,
 };
 
 use super::build::*;
-use crate::order::{check, holds_needed};
+use crate::order::{Directory, HoldNeed, check, holds_needed};
 
 type Change = fn(&mut OrderTerms);
 
@@ -19,6 +18,9 @@ const CAMPAIGN_OF_OTHERS: CampaignId = CampaignId(6);
 const CAMPAIGN_IN_DOLLARS: CampaignId = CampaignId(7);
 const CAMPAIGN_OVER: CampaignId = CampaignId(8);
 const CAMPAIGN_TO_COME: CampaignId = CampaignId(9);
+const CAMPAIGN_ELSEWHERE: CampaignId = CampaignId(10);
+const STACKED: CampaignId = CampaignId(11);
+const STACKED_TOO: CampaignId = CampaignId(12);
 
 fn town() -> Town {
     let of = |id, change: fn(&mut Campaign)| {
@@ -35,6 +37,9 @@ fn town() -> Town {
         .with_campaign(of(CAMPAIGN_IN_DOLLARS, |campaign| campaign.currency = Currency::Usd))
         .with_campaign(of(CAMPAIGN_OVER, |campaign| campaign.valid_until = NOW))
         .with_campaign(of(CAMPAIGN_TO_COME, |campaign| campaign.valid_from = NOW + DurationMs(1)))
+        .with_campaign(of(CAMPAIGN_ELSEWHERE, |campaign| campaign.merchants = vec![merchant(3)]))
+        .with_campaign(of(STACKED, |campaign| campaign.stackable = true))
+        .with_campaign(of(STACKED_TOO, |campaign| campaign.stackable = true))
 }
 
 fn answer(change: Change) -> Result<(), (RejectCode, &'static str)> {
@@ -53,8 +58,36 @@ fn costs(terms: &mut OrderTerms, amount: u64) {
     terms.sub_orders = smallvec![sold(1, amount)];
 }
 
+/// As the mall would price it; a campaign that nobody knows like the usual one.
 fn uses(terms: &mut OrderTerms, campaign: CampaignId) {
-    terms.coupon = Some(CouponUse { campaign, subsidy: fen(1_000) });
+    uses_all(terms, &[campaign]);
+}
+
+fn uses_all(terms: &mut OrderTerms, campaigns: &[CampaignId]) {
+    let known = |id: &CampaignId| match town().campaign(*id) {
+        Some(known) => Campaign::clone(&known),
+        None => Campaign { id: *id, ..campaign() },
+    };
+    let campaigns: Vec<Campaign> = campaigns.iter().map(known).collect();
+    let campaigns: Vec<&Campaign> = campaigns.iter().collect();
+    terms.coupons = with_coupons(&campaigns, terms.clone()).coupons;
+}
+
+fn splits(rules: &[SplitRule]) -> smallvec::SmallVec<[SplitRule; 2]> {
+    rules.iter().cloned().collect()
+}
+
+fn remainder(number: u64) -> SplitRule {
+    SplitRule::new(agent(number), Share::Remainder)
+}
+
+fn within(rule: SplitRule, place: u8) -> SplitRule {
+    SplitRule { within: Some(place), ..rule }
+}
+
+fn tiered(number: u64, tiers: &[(u64, u32)]) -> SplitRule {
+    let tiers = tiers.iter().map(|(from, bps)| Tier { from: fen(*from), bps: *bps }).collect();
+    SplitRule::new(agent(number), Share::Tiered(tiers))
 }
 
 fn foreign_house() -> AccountId {
@@ -87,8 +120,14 @@ fn good_terms_pass() {
         ("as many receivers as allowed", |terms| terms.splits = many(50)),
         ("coupon at its minimum", |terms| {
             costs(terms, 5_000);
-            terms.coupon = coupon(1_000);
+            uses(terms, COUPON);
         }),
+        ("two coupons that may be stacked", |terms| uses_all(terms, &[STACKED, STACKED_TOO])),
+        ("levels within the cap", |terms| {
+            terms.splits =
+                splits(&[bps(agent(1), 3_000), within(bps(agent(2), 10_000), 0), within(remainder(3), 1)]);
+        }),
+        ("tiers", |terms| terms.splits = splits(&[tiered(1, &[(0, 100), (5_000, 3_000)])])),
         ("sold by the platform itself", |terms| sells(terms, house())),
         ("sold by a person", |terms| sells(terms, buyer(1))),
     ];
@@ -129,8 +168,8 @@ fn every_fault_has_its_code() {
             "payer",
         ),
         ("unknown bank", |terms| terms.bank = Bank::from_code("NOBANK"), R::UnknownBank, "bank"),
-        ("unknown campaign", |terms| uses(terms, CampaignId(99)), R::UnknownCampaign, "coupon"),
-        ("other mall's campaign", |terms| uses(terms, CAMPAIGN_OF_OTHERS), R::UnknownCampaign, "coupon"),
+        ("unknown campaign", |terms| uses(terms, CampaignId(99)), R::UnknownCampaign, "coupons"),
+        ("other mall's campaign", |terms| uses(terms, CAMPAIGN_OF_OTHERS), R::UnknownCampaign, "coupons"),
         ("costs nothing", |terms| costs(terms, 0), R::AmountZero, "amount"),
         (
             "a part costs nothing",
@@ -154,7 +193,16 @@ fn every_fault_has_its_code() {
             R::AmountMismatch,
             "sub_orders",
         ),
-        ("other face value", |terms| terms.coupon = coupon(999), R::AmountMismatch, "coupon"),
+        ("other face value", |terms| *terms = less(999, terms.clone()), R::AmountMismatch, "coupons"),
+        (
+            "other funders",
+            |terms| {
+                uses(terms, COUPON);
+                terms.coupons[0].funders[0].0 = house();
+            },
+            R::AmountMismatch,
+            "coupons",
+        ),
         (
             "merchant in dollars",
             |terms| sells(terms, merchant(DOLLARS)),
@@ -162,7 +210,7 @@ fn every_fault_has_its_code() {
             "sub_orders.merchant",
         ),
         ("order in euro", |terms| terms.currency = Currency::Eur, R::CurrencyMismatch, "sub_orders.merchant"),
-        ("campaign in dollars", |terms| uses(terms, CAMPAIGN_IN_DOLLARS), R::CurrencyMismatch, "coupon"),
+        ("campaign in dollars", |terms| uses(terms, CAMPAIGN_IN_DOLLARS), R::CurrencyMismatch, "coupons"),
         ("already over", |terms| terms.expires_at = NOW, R::InvalidExpiry, "expires_at"),
         (
             "too far ahead",
@@ -235,16 +283,65 @@ fn every_fault_has_its_code() {
             R::SplitOverCap,
             "splits",
         ),
-        ("coupon of yesterday", |terms| uses(terms, CAMPAIGN_OVER), R::CouponExpired, "coupon"),
-        ("coupon of tomorrow", |terms| uses(terms, CAMPAIGN_TO_COME), R::CouponExpired, "coupon"),
+        ("all of it to an agent", |terms| terms.splits = splits(&[remainder(1)]), R::SplitOverCap, "splits"),
+        (
+            "a tier above the cap",
+            |terms| terms.splits = splits(&[tiered(1, &[(0, 100), (5_000, 3_001)])]),
+            R::SplitOverCap,
+            "splits",
+        ),
+        (
+            "more than its agent has",
+            |terms| terms.splits = splits(&[bps(agent(1), 1_000), within(fixed(agent(2), 1_001), 0)]),
+            R::SplitOverWhole,
+            "splits",
+        ),
+        (
+            "within a later one",
+            |terms| terms.splits = splits(&[within(bps(agent(1), 1), 1), bps(agent(2), 1)]),
+            R::InvalidField,
+            "splits",
+        ),
+        (
+            "two remainders",
+            |terms| {
+                terms.splits = splits(&[bps(agent(1), 1), within(remainder(2), 0), within(remainder(3), 0)])
+            },
+            R::InvalidField,
+            "splits",
+        ),
+        (
+            "tiers in disorder",
+            |terms| terms.splits = splits(&[tiered(1, &[(5_000, 1), (0, 2)])]),
+            R::InvalidField,
+            "splits",
+        ),
+        (
+            "coupons that go alone",
+            |terms| uses_all(terms, &[COUPON, STACKED]),
+            R::CouponNotStackable,
+            "coupons",
+        ),
+        (
+            "two of one campaign",
+            |terms| {
+                uses(terms, STACKED);
+                terms.coupons.push(terms.coupons[0].clone());
+            },
+            R::InvalidField,
+            "coupons",
+        ),
+        ("coupon for other merchants", |terms| uses(terms, CAMPAIGN_ELSEWHERE), R::CouponMerchant, "coupons"),
+        ("coupon of yesterday", |terms| uses(terms, CAMPAIGN_OVER), R::CouponExpired, "coupons"),
+        ("coupon of tomorrow", |terms| uses(terms, CAMPAIGN_TO_COME), R::CouponExpired, "coupons"),
         (
             "spends too little",
             |terms| {
                 costs(terms, 4_999);
-                terms.coupon = coupon(1_000);
+                uses(terms, COUPON);
             },
             R::CouponMinimumSpend,
-            "coupon",
+            "coupons",
         ),
     ];
     for (name, change, code, field) in table {
@@ -259,8 +356,9 @@ fn a_coupon_never_pays_the_whole_price() {
     for (amount, expected) in
         [(1_001, None), (1_000, Some(RejectCode::CouponOverPrice)), (999, Some(RejectCode::CouponOverPrice))]
     {
-        let mut terms = OrderTerms { coupon: coupon(1_000), ..terms() };
+        let mut terms = terms();
         costs(&mut terms, amount);
+        uses(&mut terms, COUPON);
         let answer = check(&terms, NOW, &shop.policy, &shop.router, &town);
         assert_eq!(answer.err().map(|reject| reject.code), expected, "{amount}");
     }
@@ -303,10 +401,14 @@ fn the_first_code_in_precedence_is_told() {
     let shop = Shop::default();
     let mut told = Vec::new();
     for (_, mend) in mends {
+        // The mall prices its coupon anew each time.
+        let campaign = terms.coupons[0].campaign;
+        uses(&mut terms, campaign);
         let code = check(&terms, NOW, &shop.policy, &shop.router, &town()).unwrap_err().code;
         told.push(code.code());
         mend(&mut terms);
     }
+    uses(&mut terms, COUPON);
     let expected = [
         "missing_field",
         "unknown_account",
@@ -334,12 +436,17 @@ fn holds_are_what_the_payer_and_the_fund_give() {
     let holds = |terms: &OrderTerms| -> Vec<_> {
         holds_needed(id, terms)
             .iter()
-            .map(|hold| (hold.no, hold.account.kind(), hold.account.bucket(), hold.amount.minor()))
+            .map(|need| match need {
+                HoldNeed::Money { hold, whole: true } => {
+                    (hold.no, hold.account.kind(), hold.account.bucket(), hold.amount.minor())
+                }
+                other => panic!("{other:?}"),
+            })
             .collect()
     };
     let balance = OrderTerms { kind: PayKind::Balance, payer_account: Some(buyer(1)), ..terms() };
-    let both = OrderTerms { coupon: coupon(1_000), ..balance.clone() };
-    let fund = OrderTerms { coupon: coupon(1_000), ..terms() };
+    let both = less(1_000, balance.clone());
+    let fund = less(1_000, terms());
     assert_eq!(holds(&terms()), []);
     assert_eq!(holds(&balance), [(1, AccountType::Cash, 3, 10_000)]);
     // The fund's stripe is the order's: 0x13 & 15.

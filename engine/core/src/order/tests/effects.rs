@@ -34,8 +34,8 @@ fn heard(order: &Order, outcome: Outcome) -> OrderCommand {
 
 #[test]
 fn a_payment_is_called_confirmed_asked_about_and_closed() {
-    let quick =
-        OrderTerms { kind: PayKind::QuickPay, agreement_no: "AG".into(), coupon: coupon(1_000), ..terms() };
+    let quick = OrderTerms { kind: PayKind::QuickPay, agreement_no: "AG".into(), ..terms() };
+    let quick = less(1_000, quick);
     let mut life = Life::begin(quick);
     let next = heard(&life.order, refused(FailureKind::Limit));
     assert_eq!(calls(&mut life, &next), ["Pay at 2 attempt 2 of 9000 until 5 s"]);
@@ -59,9 +59,9 @@ fn a_payment_is_called_confirmed_asked_about_and_closed() {
 
 #[test]
 fn a_refund_asks_the_channel_that_was_paid_for_the_payers_part() {
-    let mut life = Life::paid(OrderTerms { coupon: coupon(1_000), ..terms() });
-    let refund = OrderCommand::Refund { refund_no: "R-1".into(), amount: Some(fen(5_000)) };
-    assert_eq!(calls(&mut life, &refund), ["Refund { refund: 1 } at 1 attempt 1 of 4500 until 5 s"]);
+    let mut life = Life::paid(less(1_000, terms()));
+    let wanted = refund("R-1", None, Some(5_000));
+    assert_eq!(calls(&mut life, &wanted), ["Refund { refund: 1 } at 1 attempt 1 of 4500 until 5 s"]);
     life.now = life.order.next_due();
     assert_eq!(
         calls(&mut life, &OrderCommand::Wake),
@@ -73,19 +73,15 @@ fn a_refund_asks_the_channel_that_was_paid_for_the_payers_part() {
 
 #[test]
 fn nobody_is_asked_to_pay_back_nothing() {
-    let mut life = Life::paid(OrderTerms {
-        amount: fen(100),
-        coupon: coupon(99),
-        sub_orders: smallvec::smallvec![sold(1, 100)],
-        ..terms()
-    });
-    let refund = OrderCommand::Refund { refund_no: "R-1".into(), amount: Some(fen(50)) };
-    assert_eq!(calls(&mut life, &refund), [""; 0]);
+    let small = OrderTerms { amount: fen(100), sub_orders: smallvec::smallvec![sold(1, 100)], ..terms() };
+    let mut life = Life::paid(less(99, small));
+    let wanted = refund("R-1", None, Some(49));
+    assert_eq!(calls(&mut life, &wanted), [""; 0]);
     // From an e-account: the ledger is enough.
     let mut life =
         Life::begin(OrderTerms { kind: PayKind::Balance, payer_account: Some(buyer(1)), ..terms() });
-    let refund = OrderCommand::Refund { refund_no: "R-1".into(), amount: Some(fen(50)) };
-    assert_eq!(calls(&mut life, &refund), [""; 0]);
+    let wanted = refund("R-1", None, Some(49));
+    assert_eq!(calls(&mut life, &wanted), [""; 0]);
 }
 
 #[test]

@@ -145,16 +145,13 @@ fn queries_follow_the_ladder() {
 /// The coupon fund paid nearly everything: a small refund gives the payer nothing, and no channel is asked for it.
 #[test]
 fn a_refund_of_nothing_to_the_payer_needs_no_channel() {
-    let mut life = Life::paid(OrderTerms {
-        amount: fen(100),
-        coupon: coupon(99),
-        sub_orders: smallvec::smallvec![sold(1, 100)],
-        ..terms()
-    });
-    assert_eq!(life.refunds("R-1", 50), "refund_started + refund_succeeded");
+    let small = OrderTerms { amount: fen(100), sub_orders: smallvec::smallvec![sold(1, 100)], ..terms() };
+    let mut life = Life::paid(less(99, small));
+    // .49 for the payer against 48.51 for the fund.
+    assert_eq!(life.refunds("R-1", 49), "refund_started + refund_succeeded");
     assert_eq!(life.order.refunds[0].to_payer, fen(0));
     assert_eq!(life.order.entries.last().map(suanpan_model::Entry::imbalance), Some(0));
-    assert_eq!(life.refunds("R-2", 50), "refund_started");
+    assert_eq!(life.refunds("R-2", 51), "refund_started");
     assert_eq!(life.order.refunds[1].to_payer, fen(1));
     let back = Outcome::Succeeded { channel_no: "C".into(), amount: fen(1), fee: None };
     assert_eq!(life.hears_of_refund(2, back), "refund_succeeded + refunded");
@@ -228,23 +225,22 @@ fn a_dispute_remembers_where_it_began_and_stops_the_clock() {
             life.releases(None, released);
         }
         life.does(&OrderCommand::OpenDispute);
-        assert_eq!(life.order.before_dispute, Some(before));
+        assert_eq!(life.order.dispute.as_ref().map(|dispute| dispute.before), Some(before));
         assert_eq!(life.order.next_due(), TimestampMs::NEVER);
         life.now = life.now + DurationMs::from_days(30);
         assert_eq!(life.does(&OrderCommand::Wake), "repeat");
-        assert_eq!(life.does(&OrderCommand::ResolveDispute), "dispute_resolved");
-        assert_eq!((life.order.status, life.order.before_dispute), (before, None));
+        assert_eq!(life.does(&OrderCommand::ResolveDispute { refund: None }), "dispute_resolved");
+        assert_eq!((life.order.status, life.order.dispute.is_none()), (before, true));
         assert_eq!(life.order.next_due(), life.now + life.shop.policy.auto_release);
         assert_eq!(life.wakes(), "released + settled");
     }
 }
 
 #[test]
-fn with_nothing_frozen_there_is_nothing_to_refund() {
+fn with_nothing_left_there_is_nothing_to_refund() {
     let mut life = Life::paid(terms());
     life.refunds("R-1", 10_000);
-    let all = OrderCommand::Refund { refund_no: "R-2".into(), amount: None };
-    assert_eq!(life.does(&all), "! exceeds_frozen");
+    assert_eq!(life.does(&refund("R-2", None, None)), "! exceeds_paid");
 }
 
 /// Attempts follow one another, never beside one another, and no further than agreed.
