@@ -7,7 +7,7 @@ use suanpan_model::refund::{Refund, RefundState, Unwinding};
 use suanpan_model::{Amount, AttemptNo, Order, OrderEvent, OrderId, OrderStatus, TimestampMs};
 
 use super::next_status;
-use super::plan::receiver;
+use super::plan::{own_lines, receiver};
 use crate::split::sum;
 
 /// An order's first moment.
@@ -174,7 +174,7 @@ fn apply_release(order: &mut Order, event: &OrderEvent) {
         unreachable!("{} is no release", event.kind().name());
     };
     with_parts(order);
-    let columns = order.terms.splits.len() + 2;
+    let columns = own_lines(order);
     for (place, amount) in amounts.iter().enumerate() {
         order.frozen = order.frozen.minus(*amount);
         with_stakes(order, place);
@@ -206,7 +206,7 @@ fn with_stakes(order: &mut Order, place: usize) {
     if !order.parts[place].stakes.is_empty() {
         return;
     }
-    let columns = order.terms.splits.len() + 2;
+    let columns = own_lines(order);
     let stake = |column| {
         let account = receiver(order, place, column);
         Stake { account, given: Amount::ZERO, taken: Amount::ZERO }

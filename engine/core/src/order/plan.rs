@@ -3,10 +3,11 @@
 //! whatever the steps were.
 
 use smallvec::SmallVec;
+use suanpan_model::order::Stake;
 use suanpan_model::policy::FeeBearer;
 use suanpan_model::{AccountId, AccountType, Amount, Order, SplitRule};
 
-use crate::split::{allocate, divide, sum, table};
+use crate::split::{allocate, divide, proportion, sum, table};
 
 /// A table of sums: one row for each sub-order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,22 +35,40 @@ pub(super) fn shares(order: &Order) -> Plan {
     let prices: SmallVec<[Amount; 4]> = prices(order).collect();
     let splits = &order.terms.splits;
     let parts = divide(order.terms.amount, splits).expect("splits were checked to fit");
-    with_rest(&prices, &parts, fee_of_merchants(order))
+    let weights: SmallVec<[u64; 8]> = prices.iter().map(|price| price.minor()).collect();
+    with_rest(&prices, &parts, &allocate(fee_of_merchants(order), &weights))
 }
 
 /// What each payee that a release names gets of the `amounts` that it releases, laid out like [`shares`]; `None` when
-/// they would take more than there is.
-pub(super) fn shares_of_release(amounts: &[Amount], payees: &[SplitRule]) -> Option<Plan> {
+/// they would take more than there is. Merchants bear the channel's fee here too, in proportion to what is released to
+/// named payees.
+pub(super) fn shares_of_release(order: &Order, amounts: &[Amount], payees: &[SplitRule]) -> Option<Plan> {
     let parts = divide(sum(amounts), payees)?;
-    Some(with_rest(amounts, &parts, Amount::ZERO))
+    let prices: SmallVec<[u64; 8]> = prices(order).map(Amount::minor).collect();
+    let whole = allocate(fee_of_merchants(order), &prices);
+    let fee = |place: usize| {
+        let named =
+            order.part(place).map_or(&[][..], |part| part.stakes.get(own_lines(order)..).unwrap_or(&[]));
+        let fees = named.iter().filter(|stake| stake.account.kind() == AccountType::FeeIncome);
+        let given = |sum: Amount, stake: &Stake| sum.plus(stake.given);
+        let upto = named.iter().fold(amounts[place], given);
+        let due = proportion(whole[place], upto, order.terms.sub_orders[place].amount);
+        due.checked_sub(fees.fold(Amount::ZERO, given)).unwrap_or(Amount::ZERO)
+    };
+    let fees: SmallVec<[Amount; 4]> = (0..amounts.len()).map(fee).collect();
+    Some(with_rest(amounts, &parts, &fees))
 }
 
-/// The receivers' `parts` over `rows` in proportion, then `fee` as far as it reaches, then what is left.
-fn with_rest(rows: &[Amount], parts: &[Amount], fee: Amount) -> Plan {
+/// How many stakes of a sub-order follow its plan: the splits, the fee, the merchant. Those of named payees stand behind.
+pub(super) fn own_lines(order: &Order) -> usize {
+    order.terms.splits.len() + 2
+}
+
+/// The receivers' `parts` over `rows` in proportion, then the fee of each row as far as it can bear it, then what is left.
+fn with_rest(rows: &[Amount], parts: &[Amount], fees: &[Amount]) -> Plan {
     let weights: SmallVec<[u64; 8]> = rows.iter().map(|row| row.minor()).collect();
     let taken = allocate(sum(parts), &weights);
     let given = table(&taken, parts);
-    let fees = allocate(fee, &weights);
     let columns = parts.len() + 2;
     let mut cells = SmallVec::with_capacity(columns * rows.len());
     for (place, row) in rows.iter().enumerate() {

@@ -9,7 +9,7 @@ use suanpan_model::{
 
 use super::check::check_receivers;
 use super::create::push;
-use super::plan::{Plan, shares, shares_of_release};
+use super::plan::{Plan, receiver, shares, shares_of_release};
 use super::{Context, Decision, Events, entries};
 use crate::split::{advance, allocate, sum};
 
@@ -80,7 +80,7 @@ pub(super) fn decide_release(
         return Ok(Decision::Moved(release(order, release_no, request, amounts)));
     }
     check_receivers(wanted.payees, "payees", sum(&amounts), &order.terms, context)?;
-    let Some(plan) = shares_of_release(&amounts, wanted.payees) else {
+    let Some(plan) = shares_of_release(order, &amounts, wanted.payees) else {
         let expected = "payees that together take no more than is released";
         return Err(Reject::new(RejectCode::SplitOverWhole, "payees", expected));
     };
@@ -188,9 +188,9 @@ fn release_to_payees(
 ) -> Events {
     let mut payees: Vec<Payee> = Vec::new();
     for place in (0..amounts.len()).filter(|place| !amounts[*place].is_zero()) {
-        let merchant = order.terms.sub_orders[place].merchant;
-        // The fee's column of a named release is empty.
-        let accounts = wanted.payees.iter().map(|rule| rule.receiver).chain([merchant, merchant]);
+        let own = order.terms.splits.len();
+        let [fee, merchant] = [own, own + 1].map(|column| receiver(order, place, column));
+        let accounts = wanted.payees.iter().map(|rule| rule.receiver).chain([fee, merchant]);
         for (account, amount) in accounts.zip(plan.row(place)).filter(|(_, amount)| !amount.is_zero()) {
             let sub_order = u8::try_from(place).expect("an order has few sub-orders");
             payees.push(Payee { sub_order, account, amount: *amount });

@@ -9,4 +9,5 @@ mod lives;
 mod properties;
 mod states;
 mod twin;
+mod unwinding;
 mod world;

@@ -7,9 +7,9 @@ use smallvec::SmallVec;
 use suanpan_model::order::{OrderHold, Part};
 use suanpan_model::policy::{RefundedFee, Shortfall};
 use suanpan_model::refund::{Take, Unwinding};
-use suanpan_model::{AccountId, Amount, Order};
+use suanpan_model::{AccountId, AccountType, Amount, Order};
 
-use super::plan::{Plan, funders, funds};
+use super::plan::{Plan, funders, funds, own_lines};
 use super::{HoldNeed, entries};
 use crate::split::{advance, sum};
 
@@ -78,10 +78,17 @@ fn take_back(order: &Order, part: &Part, amount: Amount) -> SmallVec<[Amount; 4]
     if shares.is_empty() {
         return shares;
     }
-    let fee = order.terms.splits.len();
+    let merchant = own_lines(order) - 1;
     match order.agreement.refunded_fee {
         RefundedFee::Return => {}
-        RefundedFee::Keep => shares[fee + 1] = shares[fee + 1].plus(std::mem::take(&mut shares[fee])),
+        RefundedFee::Keep => {
+            for (place, stake) in part.stakes.iter().enumerate() {
+                if stake.account.kind() == AccountType::FeeIncome {
+                    let fee = std::mem::take(&mut shares[place]);
+                    shares[merchant] = shares[merchant].plus(fee);
+                }
+            }
+        }
     }
     let before: SmallVec<[Amount; 4]> = part.stakes.iter().map(|stake| stake.taken).collect();
     advance(&shares, &before, sum(&before).plus(amount))

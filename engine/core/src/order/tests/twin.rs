@@ -220,8 +220,11 @@ impl Twin {
             sub.got_back.iter_mut().zip(&undone).for_each(|(sum, part)| *sum += part);
             let mut shares = sub.given.clone();
             if order.agreement.refunded_fee == RefundedFee::Keep {
-                shares[fee + 1] += shares[fee];
-                shares[fee] = 0;
+                for place in 0..shares.len() {
+                    if sub.shares[place].0 == "fees" {
+                        shares[fee + 1] += std::mem::take(&mut shares[place]);
+                    }
+                }
             }
             let taken =
                 if released == 0 { vec![0; shares.len()] } else { step(&shares, &sub.taken, released) };

@@ -442,17 +442,21 @@ fn sum(amounts: &[Amount]) -> i128 {
 
 /// The channel's fee that merchants bore, less what they got of it back.
 fn fees_taken(order: &Order) -> i128 {
-    let fee = order.terms.splits.len();
     let over = |refund: &&Refund| {
         matches!(refund.state, RefundState::Succeeded | RefundState::Bounced | RefundState::Finished)
     };
-    let mut fees: i128 =
-        order.parts.iter().filter_map(|part| part.stakes.get(fee)).map(|stake| stake.given.signed()).sum();
+    let is_fee =
+        |part: usize, stake: usize| order.parts[part].stakes[stake].account.kind() == AccountType::FeeIncome;
+    let stakes = order.parts.iter().flat_map(|part| &part.stakes);
+    let fees = stakes.filter(|stake| stake.account.kind() == AccountType::FeeIncome);
+    let mut fees: i128 = fees.map(|stake| stake.given.signed()).sum();
     for unwinding in order.refunds.iter().filter(over).filter_map(|refund| refund.unwinding.as_ref()) {
-        let mut from = 0;
-        for stakes in unwinding.stakes.iter().map(|stakes| usize::from(*stakes)) {
-            fees -= unwinding.taken[from..from + stakes].get(fee).map_or(0, |taken| taken.signed());
-            from += stakes;
+        let mut taken = unwinding.taken.iter();
+        for (part, stakes) in unwinding.stakes.iter().enumerate() {
+            for stake in 0..usize::from(*stakes) {
+                let taken = taken.next().expect("a line for each stake");
+                fees -= if is_fee(part, stake) { taken.signed() } else { 0 };
+            }
         }
     }
     fees
