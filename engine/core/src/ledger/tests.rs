@@ -1,6 +1,8 @@
 //! Tables of commands, holds, trees of accounts, and restoring from rows of mixed ages.
 
 mod commands;
+mod coupons;
+mod debts;
 mod holds;
 mod restore;
 mod tree;

@@ -454,6 +454,97 @@ proptest! {
     }
 }
 
+/// One step of an order that is paid and will be undone.
+#[derive(Clone, Debug)]
+enum Change {
+    Release { sub_order: Option<u8>, amount: Option<u64> },
+    Milestone { amount: u64, agent: u8 },
+    Refund { sub_order: Option<u8>, amount: u64 },
+    Dispute { amount: Option<u64> },
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let part = || prop_oneof![1_u64..20, 1_u64..9_000];
+    let place = || prop::option::weighted(0.4, 0_u8..3);
+    prop_oneof![
+        (place(), prop::option::weighted(0.8, part()))
+            .prop_map(|(sub_order, amount)| Change::Release { sub_order, amount }),
+        (part(), 1_u8..4).prop_map(|(amount, agent)| Change::Milestone { amount, agent }),
+        (place(), part()).prop_map(|(sub_order, amount)| Change::Refund { sub_order, amount }),
+        prop::option::weighted(0.6, part()).prop_map(|amount| Change::Dispute { amount }),
+    ]
+}
+
+fn changes(world: &mut World, id: OrderId, change: &Change, number: usize) {
+    let no = |kind: &str| format!("{kind}-{number}");
+    match change {
+        Change::Release { sub_order, amount } => {
+            world.does(id, &release(&no("L"), *sub_order, *amount));
+        }
+        Change::Milestone { amount, agent: receiver } => {
+            let payees = vec![bps(agent(u64::from(*receiver)), 1_777), fixed(house(), amount / 10)];
+            let (release_no, amount) = (no("L").into(), Some(fen(*amount)));
+            world.does(id, &OrderCommand::Release { release_no, sub_order: None, amount, payees });
+        }
+        Change::Refund { sub_order, amount } => {
+            world.does(id, &refund(&no("R"), *sub_order, Some(*amount)));
+        }
+        Change::Dispute { amount } => {
+            world.does(id, &OrderCommand::OpenDispute);
+            let refund = amount.map(|amount| wanted(&no("R"), None, Some(amount)));
+            world.does(id, &OrderCommand::ResolveDispute { refund });
+            world.does(id, &OrderCommand::ResolveDispute { refund: None });
+        }
+    }
+}
+
+/// Every channel does what it is asked for, at once.
+fn settles_calls(world: &mut World) {
+    while let Some(call) = world.calls.pop() {
+        let (channel, order, attempt, outcome) = (call.channel, call.order, call.attempt, back(&call));
+        let report = ChannelReport { channel, order, attempt, source: source(&call), outcome };
+        world.does(call.order, &OrderCommand::Report(report));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever was released, in whatever parts and to whomever: once everything is refunded, every account stands where
+    /// it stood, and only the channel's fee is gone.
+    #[test]
+    fn full_unwinding_leaves_every_account_where_it_was(
+        kind in 0_u8..3,
+        amounts in prop::collection::vec(amount(), 1..4),
+        coupons in 0_u8..3,
+        splits in 0_u8..7,
+        escrow in prop::bool::weighted(0.8),
+        changes_before in prop::collection::vec(change(), 0..12),
+    ) {
+        let mut shop = Shop::default();
+        shop.policy.agreement.refunded_fee = RefundedFee::Return;
+        let mut world = World::new(shop);
+        let before = world.balances();
+        let terms = terms_of(&world, kind, &amounts, coupons, escrow, splits, 1);
+        world.orders(terms, 1);
+        let Some(id) = world.orders.keys().next().copied() else { return Ok(()) };
+        settles_calls(&mut world);
+        for (number, change) in changes_before.iter().enumerate() {
+            changes(&mut world, id, change, number);
+            settles_calls(&mut world);
+            world.check();
+        }
+        world.does(id, &refund("R-all", None, None));
+        settles_calls(&mut world);
+        world.check();
+        prop_assert_eq!(world.orders[&id].status, OrderStatus::Refunded);
+        let mut after = world.balances();
+        let fee = after.remove("fee expense 1").unwrap_or(0);
+        *after.entry("clearing 1".to_owned()).or_insert(0) += fee;
+        prop_assert_eq!(after, before);
+    }
+}
+
 /// The random lives are worth their time only if they come by every status and every kind of event.
 #[test]
 fn lives_come_by_everything() {

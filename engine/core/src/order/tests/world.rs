@@ -344,7 +344,7 @@ impl World {
     }
 
     /// Posted balances by name, stripes as one, zeros left out.
-    fn balances(&self) -> BTreeMap<String, i128> {
+    pub(super) fn balances(&self) -> BTreeMap<String, i128> {
         let mut sums = BTreeMap::new();
         for account in self.ledger.accounts() {
             *sums.entry(name(account.id)).or_insert(0) += account.posted;
