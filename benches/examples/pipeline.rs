@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use suanpan_channels::{Adapter, BUILTIN_CHANNELS, Behaviour, ReportSink, Simulator, load_descriptors};
+use suanpan_core::coupon::uses;
 use suanpan_core::routing::{Router, RoutingRules, Strategy};
 use suanpan_model::command::OrderRef;
 use suanpan_model::*;
 use suanpan_runtime::api::{Answer, AnswerSink, Command, Reply, Request};
 use suanpan_runtime::balance_shard::{self, BalanceShard, Restored};
 use suanpan_runtime::clock::{Clock, SystemClock};
-use suanpan_runtime::messages::{Finished, HoldAnswer, HoldAsk, LogBatch, Rows, Source};
+use suanpan_runtime::messages::{Finished, HoldAnswer, HoldAsk, LogBatch, Rows, Source, VoidAsk};
 use suanpan_runtime::order_shard::{self, OrderShard};
 use suanpan_runtime::shared::{Counters, Feed, Gate, Meters, Registry, Shared};
 use suanpan_runtime::statements::HandOver;
@@ -42,7 +43,7 @@ impl order_shard::Outside for Wires {
     fn hold(&mut self, _: usize, asks: Vec<HoldAsk>) {
         self.asks.extend(asks);
     }
-    fn void(&mut self, _: usize, _: Vec<HoldAsk>) {}
+    fn void(&mut self, _: usize, _: Vec<VoidAsk>) {}
     fn call(&mut self, calls: Vec<ChannelRequest>) {
         self.calls.extend(calls);
     }
@@ -170,19 +171,10 @@ fn main() {
     let router =
         Router::new(adapters.iter().map(|adapter| adapter.capability().clone()).collect(), rules, vec![]);
     let router = router.expect("rules");
-    let campaign = Campaign {
-        id: CampaignId(1),
-        platform: PLATFORM,
-        currency: Currency::Cny,
-        face: Amount::from_minor(100),
-        minimum_spend: Amount::ZERO,
-        valid_from: TimestampMs(0),
-        valid_until: TimestampMs::NEVER,
-    };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let shared = Arc::new(Shared {
         clock: Arc::clone(&clock),
-        registry: Registry::new(vec![PlatformPolicy::defaults(PLATFORM)], vec![campaign]),
+        registry: Registry::new(vec![PlatformPolicy::defaults(PLATFORM)]),
         meters: Meters::new(router.capabilities().iter().map(|known| known.id)),
         router: arc_swap::ArcSwap::from_pointee(router),
         gate: Gate::new(usize::MAX / 2, usize::MAX / 2, usize::MAX / 2),
@@ -208,6 +200,8 @@ fn main() {
         let facts = suanpan_core::order::AccountFacts { platform: PLATFORM, currency: Currency::Cny };
         shared.registry.insert(*account, (PLATFORM, account.kind(), reference), facts);
     }
+    let stock = AccountId::opened(AccountType::CouponStock, 1 << 40, 1);
+    shared.registry.insert_campaign(Arc::new(campaign()), stock);
     for stripe in 0..suanpan_model::ids::STRIPES {
         let fund = AccountId::internal(AccountType::CouponFund, PLATFORM.0, Currency::Cny, stripe);
         let posting = Posting::credit(fund, Amount::MAX);
@@ -300,7 +294,8 @@ fn step(
     let created = std::mem::take(&mut *answers.0.lock().expect("one thread"));
     let releases = created.into_iter().map(|answer| {
         let Ok(Reply::Order(told)) = answer.result else { panic!("refused: {answer:?}") };
-        let command = OrderCommand::Release { sub_order: None, amount: None };
+        let command =
+            OrderCommand::Release { release_no: "".into(), sub_order: None, amount: None, payees: vec![] };
         let command = Command::Order { platform: Some(PLATFORM), order: OrderRef::Id(told.id), command };
         Request { ticket: answer.ticket, command }
     });
@@ -315,10 +310,32 @@ fn step(
     }
 }
 
+/// 1.00 off every order, from the platform's coupon fund.
+fn campaign() -> Campaign {
+    let fund = AccountId::internal(AccountType::CouponFund, PLATFORM.0, Currency::Cny, 0);
+    Campaign {
+        id: CampaignId(1),
+        platform: PLATFORM,
+        currency: Currency::Cny,
+        worth: Worth::Face(Amount::from_minor(100)),
+        minimum_spend: Amount::ZERO,
+        valid_from: TimestampMs(0),
+        valid_until: TimestampMs::NEVER,
+        funders: [Funder { account: fund, bps: 10_000 }].into(),
+        merchants: vec![],
+        stock: None,
+        per_customer: None,
+        stackable: false,
+        rank: 0,
+        claimable: true,
+    }
+}
+
 fn terms(n: u64, now: TimestampMs, merchants: &[AccountId], agents: &[AccountId]) -> OrderTerms {
     let amount = Amount::from_minor(1_000 + n % 400_000);
     let place = usize::try_from(n).expect("orders are counted in usize");
     let commission = AccountId::internal(AccountType::CommissionIncome, PLATFORM.0, Currency::Cny, 0);
+    let sub_orders = [SubOrder { merchant: merchants[place % merchants.len()], amount }];
     OrderTerms {
         platform: PLATFORM,
         order_no: smol_str::format_smolstr!("P{n}"),
@@ -333,11 +350,12 @@ fn terms(n: u64, now: TimestampMs, merchants: &[AccountId], agents: &[AccountId]
         description: "tea".into(),
         expires_at: now + DurationMs::from_days(1),
         escrow: true,
-        coupon: Some(CouponUse { campaign: CampaignId(1), subsidy: Amount::from_minor(100) }),
-        sub_orders: [SubOrder { merchant: merchants[place % merchants.len()], amount }].into(),
+        virtual_goods: false,
+        coupons: uses(&[&campaign()], &sub_orders),
+        sub_orders: sub_orders.into(),
         splits: [
-            SplitRule { receiver: commission, share: Share::Bps(500) },
-            SplitRule { receiver: agents[place % agents.len()], share: Share::Bps(200) },
+            SplitRule::new(commission, Share::Bps(500)),
+            SplitRule::new(agents[place % agents.len()], Share::Bps(200)),
         ]
         .into(),
         callback: "".into(),

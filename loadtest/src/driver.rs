@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use smol_str::SmolStr;
 use suanpan_model::command::OrderRef;
 use suanpan_model::event::EventKind;
 use suanpan_model::{OrderCommand, OrderId, OrderStatus, RejectCode, Ticket};
@@ -344,7 +345,12 @@ fn release(order: OrderId) -> Command {
     Command::Order {
         platform: Some(PLATFORM),
         order: OrderRef::Id(order),
-        command: OrderCommand::Release { sub_order: None, amount: None },
+        command: OrderCommand::Release {
+            release_no: SmolStr::default(),
+            sub_order: None,
+            amount: None,
+            payees: Vec::new(),
+        },
     }
 }
 

@@ -8,7 +8,7 @@ use suanpan_runtime::api::{OpenAccount, TopUp};
 
 use crate::order_no::payer;
 use crate::workload::Cast;
-use crate::world::{CURRENCY, PLATFORM};
+use crate::world::{CURRENCY, PLATFORM, campaigns};
 
 /// How many accounts are opened at once.
 const BATCH: u64 = 10_000;
@@ -59,6 +59,10 @@ pub async fn cast(engine: &Engine, buyers: u64, merchants: u64) -> Result<Cast> 
         agents: open(engine, AccountType::Commission, AGENTS, agent).await?,
         buyers,
     };
+    for campaign in campaigns() {
+        let recorded = engine.record_campaign(campaign).await;
+        recorded.map_err(|reject| anyhow!("recording a campaign: {reject}"))?;
+    }
     for number in 0..TOP_UPS {
         let top_up = TopUp {
             platform: PLATFORM,

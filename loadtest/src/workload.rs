@@ -7,20 +7,20 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use smallvec::smallvec;
+use smallvec::{SmallVec, smallvec};
 use smol_str::SmolStr;
 use suanpan_channels::Descriptor;
+use suanpan_core::coupon::uses;
 use suanpan_core::routing::{AllOpen, RouteRequest, Router};
-use suanpan_model::order::Share;
 use suanpan_model::{
-    AccountId, AccountType, Amount, CampaignId, CardType, ChannelId, CouponUse, DurationMs, OrderTerms,
-    PayKind, SplitRule, SubOrder, TimestampMs,
+    AccountId, AccountType, Amount, CardType, ChannelId, DurationMs, OrderTerms, PayKind, Share, SplitRule,
+    SubOrder, TimestampMs,
 };
 
 use crate::expected::{self, AGENT_BPS, COMMISSION_BPS, Parts};
 use crate::order_no::{OrderNumbers, payer};
 use crate::random::Random;
-use crate::world::{BANKS, CAMPAIGNS, CURRENCY, PLATFORM, bank};
+use crate::world::{BANKS, CAMPAIGNS, CURRENCY, PLATFORM, bank, campaigns};
 
 /// How many templates there are.
 pub const TEMPLATES: usize = 16_384;
@@ -138,6 +138,8 @@ fn terms(cast: &Cast, now: TimestampMs, random: &mut Random) -> Result<(OrderTer
         _ => Some(BANKS[3 + random.place(BANKS.len() - 3)]),
     };
     let receiver = AccountId::internal(AccountType::CommissionIncome, PLATFORM.0, CURRENCY, 0);
+    let sub_orders: SmallVec<[SubOrder; 1]> =
+        smallvec![SubOrder { merchant: cast.merchants[merchant], amount: Amount::from_minor(amount) }];
     let terms = OrderTerms {
         platform: PLATFORM,
         order_no: SmolStr::default(),
@@ -155,17 +157,12 @@ fn terms(cast: &Cast, now: TimestampMs, random: &mut Random) -> Result<(OrderTer
         description: SmolStr::new_static("load-test order"),
         expires_at: now + DurationMs::from_days(30),
         escrow: true,
-        coupon: Some(CouponUse {
-            campaign: CampaignId(u32::try_from(campaign + 1)?),
-            subsidy: Amount::from_minor(CAMPAIGNS[campaign].0),
-        }),
-        sub_orders: smallvec![SubOrder {
-            merchant: cast.merchants[merchant],
-            amount: Amount::from_minor(amount),
-        }],
+        virtual_goods: false,
+        coupons: uses(&[&campaigns()[campaign]], &sub_orders),
+        sub_orders,
         splits: smallvec![
-            SplitRule { receiver, share: Share::Bps(COMMISSION_BPS) },
-            SplitRule { receiver: cast.agents[agent], share: Share::Bps(AGENT_BPS) },
+            SplitRule::new(receiver, Share::Bps(COMMISSION_BPS)),
+            SplitRule::new(cast.agents[agent], Share::Bps(AGENT_BPS)),
         ],
         callback: SmolStr::default(),
         metadata: Vec::new(),

@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 use suanpan_channels::{Adapter, BUILTIN_CHANNELS, Behaviour, Descriptor, Simulator, load_descriptors};
 use suanpan_core::routing::{AmountBand, Designation, Router, RoutingRules, Strategy};
 use suanpan_model::{
-    Amount, Bank, Banks, Campaign, CampaignId, CardType, ChannelId, Currency, DurationMs, PlatformId,
-    PlatformPolicy, TimestampMs,
+    AccountId, AccountType, Amount, Bank, Banks, Campaign, CampaignId, CardType, ChannelId, Currency,
+    DurationMs, Funder, PlatformId, PlatformPolicy, TimestampMs, Worth,
 };
 use suanpan_runtime::World;
 
@@ -126,26 +126,32 @@ pub fn world(now: TimestampMs, seed: u64, books: Option<&Path>) -> Result<(World
         };
         adapters.push(Arc::new(simulator));
     }
-    let world = World {
-        router,
-        policies: vec![PlatformPolicy::defaults(PLATFORM)],
-        campaigns: campaigns(now),
-        adapters: adapters.clone(),
-    };
+    let world =
+        World { router, policies: vec![PlatformPolicy::defaults(PLATFORM)], adapters: adapters.clone() };
     Ok((world, adapters))
 }
 
-fn campaigns(now: TimestampMs) -> Vec<Campaign> {
+/// The campaigns, paid by the platform's coupon fund, without end.
+#[must_use]
+pub fn campaigns() -> Vec<Campaign> {
+    let fund = AccountId::internal(AccountType::CouponFund, PLATFORM.0, CURRENCY, 0);
     let mut campaigns = Vec::with_capacity(CAMPAIGNS.len());
     for (number, (face, minimum_spend)) in (1..).zip(CAMPAIGNS) {
         campaigns.push(Campaign {
             id: CampaignId(number),
             platform: PLATFORM,
             currency: CURRENCY,
-            face: Amount::from_minor(face),
+            worth: Worth::Face(Amount::from_minor(face)),
             minimum_spend: Amount::from_minor(minimum_spend),
-            valid_from: now - DurationMs::from_days(1),
-            valid_until: now + DurationMs::from_days(30),
+            valid_from: TimestampMs(0),
+            valid_until: TimestampMs::NEVER,
+            funders: [Funder { account: fund, bps: 10_000 }].into(),
+            merchants: Vec::new(),
+            stock: None,
+            per_customer: None,
+            stackable: false,
+            rank: 0,
+            claimable: true,
         });
     }
     campaigns

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{CAMPAIGN, PLATFORM, channels, mall, mall_with, run};
+use common::{CAMPAIGN, PLATFORM, campaign, channels, mall, mall_with, run, with_coupons};
 use suanpan_channels::Rate;
 use suanpan_model::order::CloseReason;
 use suanpan_model::*;
@@ -82,6 +82,7 @@ fn balance_payments_are_held_paid_and_refused_beyond_the_balance() {
             sub_orders: [SubOrder { merchant: mall.seller, amount: dear }].into(),
             ..terms.clone()
         };
+        let too_dear = with_coupons(&[&campaign()], too_dear);
         let refused = mall.create(&too_dear).await.unwrap_err();
         assert_eq!((refused.code, refused.field), (RejectCode::InsufficientFunds, "payer"));
         // Nothing stays held: the coupon's hold was given back.
@@ -160,10 +161,7 @@ fn bad_orders_are_refused_and_leave_nothing() {
                 RejectCode::UnknownAccount,
             ),
             (
-                OrderTerms {
-                    coupon: Some(CouponUse { campaign: CampaignId(99), subsidy: Amount::from_minor(1) }),
-                    ..good.clone()
-                },
+                with_coupons(&[&Campaign { id: CampaignId(99), ..campaign() }], good.clone()),
                 RejectCode::UnknownCampaign,
             ),
         ];
@@ -173,7 +171,7 @@ fn bad_orders_are_refused_and_leave_nothing() {
         }
         assert_eq!(mall.engine.stats().records, before, "nothing was recorded");
         assert_eq!(mall.create(&good).await.map(|told| told.repeat), Ok(false), "the number is still free");
-        assert_eq!(good.coupon.map(|coupon| coupon.campaign), Some(CAMPAIGN));
+        assert_eq!(good.coupons[0].campaign, CAMPAIGN);
     });
 }
 
@@ -236,8 +234,13 @@ fn a_fee_above_the_payment_is_booked_as_the_channel_takes_it() {
         let mall = mall(dir.path(), &icbc).await;
         let amount = Amount::from_minor(1);
         let sub_orders = [SubOrder { merchant: mall.seller, amount }].into();
-        let tiny =
-            OrderTerms { amount, sub_orders, coupon: None, splits: Default::default(), ..mall.terms("A-1") };
+        let tiny = OrderTerms {
+            amount,
+            sub_orders,
+            coupons: vec![],
+            splits: Default::default(),
+            ..mall.terms("A-1")
+        };
         let order = mall.create(&tiny).await.unwrap();
         let frozen = mall.until_status(order.id, OrderStatus::Frozen).await;
         // icbc takes at least 0.05, also of 0.01: the merchant bears a cent of it, the operator the rest.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use suanpan_channels::{Adapter, BUILTIN_CHANNELS, Behaviour, Simulator, load_descriptors};
 use suanpan_core::routing::{Router, RoutingRules, Strategy};
-use suanpan_model::command::OrderRef;
+use suanpan_model::command::{OrderRef, RefundRequest};
 use suanpan_model::*;
 use suanpan_runtime::api::{OpenAccount, OrderSummary, TopUp};
 use suanpan_runtime::journal::Journal;
@@ -46,21 +46,40 @@ pub fn world(channels: &Channels) -> World {
         designations: vec![],
         priority: vec![],
     };
-    let campaign = Campaign {
-        id: CAMPAIGN,
-        platform: PLATFORM,
-        currency: Currency::Cny,
-        face: Amount::from_minor(500),
-        minimum_spend: Amount::from_minor(2_000),
-        valid_from: TimestampMs(0),
-        valid_until: TimestampMs::NEVER,
-    };
     World {
         router: Router::new(capabilities, rules, vec![]).unwrap(),
         policies: vec![PlatformPolicy::defaults(PLATFORM)],
-        campaigns: vec![campaign],
         adapters: channels.clone(),
     }
+}
+
+/// 5.00 off from 20.00 on, from the platform's coupon fund.
+pub fn campaign() -> Campaign {
+    Campaign {
+        id: CAMPAIGN,
+        platform: PLATFORM,
+        currency: Currency::Cny,
+        worth: Worth::Face(Amount::from_minor(500)),
+        minimum_spend: Amount::from_minor(2_000),
+        valid_from: TimestampMs(0),
+        valid_until: TimestampMs::NEVER,
+        funders: [Funder { account: coupon_fund(), bps: 10_000 }].into(),
+        merchants: vec![],
+        stock: None,
+        per_customer: None,
+        stackable: true,
+        rank: 0,
+        claimable: true,
+    }
+}
+
+pub fn coupon_fund() -> AccountId {
+    AccountId::internal(AccountType::CouponFund, PLATFORM.0, Currency::Cny, 0)
+}
+
+/// The terms with a coupon of each campaign.
+pub fn with_coupons(campaigns: &[&Campaign], terms: OrderTerms) -> OrderTerms {
+    OrderTerms { coupons: suanpan_core::coupon::uses(campaigns, &terms.sub_orders), ..terms }
 }
 
 /// An engine with two sellers, an agent, a funded buyer and a funded coupon fund.
@@ -99,8 +118,8 @@ async fn settle_in(engine: Engine) -> Mall {
     ];
     let opened = engine.open_accounts(accounts).await;
     let [seller, agent, buyer] = [0, 1, 2].map(|index: usize| *opened[index].as_ref().unwrap());
-    let fund = AccountId::internal(AccountType::CouponFund, PLATFORM.0, Currency::Cny, 0);
-    for (account, reference) in [(fund, "fund"), (buyer, "buyer")] {
+    engine.record_campaign(campaign()).await.unwrap();
+    for (account, reference) in [(coupon_fund(), "fund"), (buyer, "buyer")] {
         let top_up = TopUp {
             platform: PLATFORM,
             account,
@@ -117,7 +136,7 @@ impl Mall {
     /// Terms of a gateway order over 128.00 with a coupon of 5.00, 5 % to the platform and 2 % to an agent.
     pub fn terms(&self, order_no: &str) -> OrderTerms {
         let commission = AccountId::internal(AccountType::CommissionIncome, PLATFORM.0, Currency::Cny, 0);
-        OrderTerms {
+        let terms = OrderTerms {
             platform: PLATFORM,
             order_no: order_no.into(),
             payer: "buyer".into(),
@@ -132,16 +151,18 @@ impl Mall {
             // The same at every call, so that the same order can be asked for again.
             expires_at: TimestampMs(1_797_000_000_000).max(self.engine.now() + DurationMs::from_days(1)),
             escrow: true,
-            coupon: Some(CouponUse { campaign: CAMPAIGN, subsidy: Amount::from_minor(500) }),
+            virtual_goods: false,
+            coupons: vec![],
             sub_orders: [SubOrder { merchant: self.seller, amount: Amount::from_minor(12_800) }].into(),
             splits: [
-                SplitRule { receiver: commission, share: Share::Bps(500) },
-                SplitRule { receiver: self.agent, share: Share::Bps(200) },
+                SplitRule::new(commission, Share::Bps(500)),
+                SplitRule::new(self.agent, Share::Bps(200)),
             ]
             .into(),
             callback: "".into(),
             metadata: vec![],
-        }
+        };
+        with_coupons(&[&campaign()], terms)
     }
 
     pub async fn create(&self, terms: &OrderTerms) -> Result<OrderSummary, Reject> {
@@ -154,7 +175,11 @@ impl Mall {
     }
 
     pub async fn release(&self, id: OrderId) -> Result<OrderSummary, Reject> {
-        self.order(id, OrderCommand::Release { sub_order: None, amount: None }).await
+        self.order(id, release("", None)).await
+    }
+
+    pub async fn refund(&self, id: OrderId, no: &str, amount: Option<u64>) -> Result<OrderSummary, Reject> {
+        self.order(id, refund(no, amount)).await
     }
 
     pub async fn life(&self, id: OrderId) -> Arc<Order> {
@@ -207,6 +232,22 @@ impl Mall {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
+}
+
+/// Release of all sub-orders.
+pub fn release(release_no: &str, amount: Option<u64>) -> OrderCommand {
+    let amount = amount.map(Amount::from_minor);
+    OrderCommand::Release { release_no: release_no.into(), sub_order: None, amount, payees: vec![] }
+}
+
+/// Refund of all sub-orders.
+pub fn refund(refund_no: &str, amount: Option<u64>) -> OrderCommand {
+    OrderCommand::Refund(wanted(refund_no, amount))
+}
+
+pub fn wanted(refund_no: &str, amount: Option<u64>) -> RefundRequest {
+    let amount = amount.map(Amount::from_minor);
+    RefundRequest { refund_no: refund_no.into(), sub_order: None, amount }
 }
 
 fn told(reply: Result<Reply, Reject>) -> Result<OrderSummary, Reject> {
