@@ -102,7 +102,7 @@ pub async fn mall_on(journal: Box<dyn Journal>, dir: &Path, channels: &Channels)
     settle_in(Engine::start_on(journal, EngineOptions::new(dir), world(channels)).unwrap()).await
 }
 
-async fn settle_in(engine: Engine) -> Mall {
+pub async fn settle_in(engine: Engine) -> Mall {
     let open = |kind, reference: &str| OpenAccount {
         platform: PLATFORM,
         reference: reference.into(),
