@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use suanpan_core::routing::{
-    AmountBand, Designation, RouteRequest, Router, RoutingRules, Standing, Strategy, explain,
+    AmountBand, Designation, OrderFacts, RouteRequest, Router, RoutingRules, Standing, Strategy, explain,
 };
 use suanpan_model::{
     Amount, Bank, Banks, Capability, CardType, ChannelId, Currency, DurationMs, PayKind, PlatformId,
@@ -89,6 +89,7 @@ fn channel(n: u16, wide: bool) -> Capability {
         query_ladder: Vec::new(),
         call_timeout: DurationMs::from_secs(5),
         calls_max: 100,
+        conditions: suanpan_model::Conditions::default(),
     }
 }
 
@@ -113,6 +114,7 @@ fn rules(order: &[Strategy]) -> RoutingRules {
         amount_bands: (0..BANDS).map(band).collect(),
         designations: (0..DESIGNATIONS).map(designation).collect(),
         priority: (0..usize::from(CHANNELS)).rev().map(id).collect(),
+        ..RoutingRules::default()
     }
 }
 
@@ -144,6 +146,7 @@ fn requests(tried: &[ChannelId]) -> Vec<RouteRequest<'_>> {
             card_type: Some(if draw(3) == 0 { CardType::Credit } else { CardType::Debit }),
             amount: fen(1 + draw(1_200_000)),
             tried,
+            facts: OrderFacts::default(),
         })
         .collect()
 }

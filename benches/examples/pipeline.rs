@@ -166,6 +166,7 @@ fn main() {
         amount_bands: vec![],
         designations: vec![],
         priority: vec![],
+        ..RoutingRules::default()
     };
     let router =
         Router::new(adapters.iter().map(|adapter| adapter.capability().clone()).collect(), rules, vec![]);
@@ -342,5 +343,6 @@ fn terms(n: u64, now: TimestampMs, merchants: &[AccountId], agents: &[AccountId]
         .into(),
         callback: "".into(),
         metadata: vec![],
+        attributes: None,
     }
 }

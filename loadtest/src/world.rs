@@ -101,6 +101,7 @@ pub fn router(descriptors: &[Descriptor]) -> Result<Router> {
             designation(Some("CCB"), None, &["cpcn"])?,
         ],
         priority: list(&["wechat"])?,
+        ..RoutingRules::default()
     };
     let capabilities = descriptors.iter().map(|descriptor| descriptor.capability.clone()).collect();
     Ok(Router::new(capabilities, rules, Vec::new())?)

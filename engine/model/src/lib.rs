@@ -3,9 +3,11 @@
 //! Nothing here reads a clock, a disk or the network, and nothing decides: rules live in `suanpan-core`.
 
 pub mod account;
+pub mod attributes;
 pub mod capability;
 pub mod channel;
 pub mod command;
+pub mod conditions;
 pub mod entry;
 pub mod event;
 pub mod ids;
@@ -17,11 +19,13 @@ pub mod route;
 pub mod time;
 
 pub use account::{AccountType, NormalSide};
+pub use attributes::{Holder, OrderAttributes};
 pub use capability::{Banks, Capability, ServiceHours, Tariff, TariffBand};
 pub use channel::{
     ChannelOp, ChannelReport, ChannelRequest, FailureKind, Outcome, PayerAction, ReportSource,
 };
 pub use command::OrderCommand;
+pub use conditions::{Commitment, Conditions, HealthPolicy, Maintenance, RateLimit, SpecialTariff};
 pub use entry::{Entry, EntryCode, Posting, Side};
 pub use event::{LedgerEvent, OrderEvent, Record};
 pub use ids::{
@@ -33,5 +37,5 @@ pub use order::{
 };
 pub use policy::{Campaign, PlatformPolicy};
 pub use reject::{Reject, RejectCode};
-pub use route::{Candidate, CandidateVerdict, Route, RouteRule};
+pub use route::{Candidate, CandidateVerdict, Route, RouteRule, RouteTrace, Success};
 pub use time::{DurationMs, TimestampMs};

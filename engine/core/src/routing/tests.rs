@@ -2,6 +2,7 @@
 
 mod faults;
 mod properties;
+mod rules;
 mod strategies;
 mod verdicts;
 
@@ -58,6 +59,7 @@ fn channel(id: u16, name: &str) -> Capability {
         query_ladder: Vec::new(),
         call_timeout: DurationMs::from_secs(5),
         calls_max: 16,
+        conditions: suanpan_model::Conditions::default(),
     }
 }
 
@@ -72,6 +74,7 @@ fn payment() -> RouteRequest<'static> {
         card_type: Some(CardType::Debit),
         amount: fen(10_000),
         tried: &[],
+        facts: super::OrderFacts::default(),
     }
 }
 

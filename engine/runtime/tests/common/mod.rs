@@ -45,6 +45,7 @@ pub fn world(channels: &Channels) -> World {
         amount_bands: vec![],
         designations: vec![],
         priority: vec![],
+        ..RoutingRules::default()
     };
     let campaign = Campaign {
         id: CAMPAIGN,
@@ -141,6 +142,7 @@ impl Mall {
             .into(),
             callback: "".into(),
             metadata: vec![],
+            attributes: None,
         }
     }
 
