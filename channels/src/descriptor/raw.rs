@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use toml::Value;
 
+use super::conditions::RawConditions;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawChannel {
@@ -26,6 +28,8 @@ pub struct RawChannel {
     pub call_timeout_ms: u64,
     pub calls_max: u64,
     pub tariff: RawTariff,
+    #[serde(default)]
+    pub conditions: RawConditions,
     #[serde(default)]
     pub simulator: RawSimulator,
 }

@@ -1,6 +1,7 @@
 //! The in-process API.
 
 mod accounts;
+mod routing;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -1,6 +1,7 @@
 //! What actors and threads send each other. Every message carries a batch.
 
 use suanpan_core::ledger::Instruction;
+use suanpan_core::routing::learning::Observation;
 use suanpan_model::{AccountId, Amount, Currency, Lsn, Order, OrderId, Reject, TimestampMs};
 
 use crate::codec::write_marked_row;
@@ -38,6 +39,8 @@ pub struct LogBatch {
     pub payload: Vec<u8>,
     /// What they tell each balance shard to do.
     pub instructions: Vec<Vec<TimedInstruction>>,
+    /// What they say about channels, in their order.
+    pub observations: Vec<Observation>,
 }
 
 /// A hold that an order needs (or no longer needs).

@@ -111,7 +111,7 @@ impl OrderShard {
         let policies = self.shared.registry.policies();
         let policy = policies.get(&terms.platform).ok_or_else(unknown_platform)?;
         let router = self.shared.router.load();
-        let context = Context { now, policy, router: &router, standing: &self.shared.meters };
+        let context = Context { now, policy, router: &router, standing: self.shared.learner.board() };
         let (order, events) = order::create(id, terms, holds, &context)?;
         for event in &events {
             order::effects(&order, event, None, &mut |call| self.outbox.calls.push(call));

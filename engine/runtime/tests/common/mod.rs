@@ -80,6 +80,10 @@ pub async fn mall_with(options: EngineOptions, channels: &Channels) -> Mall {
     settle_in(Engine::start(options, world(channels)).unwrap()).await
 }
 
+pub async fn mall_in(options: EngineOptions, world: World) -> Mall {
+    settle_in(Engine::start(options, world).unwrap()).await
+}
+
 pub async fn mall_on(journal: Box<dyn Journal>, dir: &Path, channels: &Channels) -> Mall {
     settle_in(Engine::start_on(journal, EngineOptions::new(dir), world(channels)).unwrap()).await
 }

@@ -2,6 +2,7 @@
 
 use suanpan_model::channel::{NotSentWhy, UnknownWhy};
 use suanpan_model::event::EventKind;
+use suanpan_model::order::Step;
 use suanpan_model::{
     Amount, AttemptNo, Bank, CardType, ChannelId, FailureKind, Order, OrderEvent, TimestampMs,
 };
@@ -99,25 +100,30 @@ const fn is_own(kind: FailureKind) -> bool {
     }
 }
 
-/// What `event` of `order`, as it stands after the whole decision at `at`, says about a channel.
+/// What `event` of `order`, one of those decided together at `at`, says about a channel. The first `upto` steps of the
+/// order's life are those up to that decision; later ones are not looked at.
 #[must_use]
-pub fn observe(order: &Order, event: &OrderEvent, at: TimestampMs) -> Option<Observation> {
-    let latest = || u8::try_from(order.attempts.len()).ok().map(AttemptNo);
+pub fn observe(order: &Order, upto: usize, event: &OrderEvent, at: TimestampMs) -> Option<Observation> {
+    let life = Life { steps: order.steps.get(..upto)? };
+    let latest = || {
+        let started = life.steps.iter().filter(|step| step.kind == EventKind::AttemptStarted).count();
+        u8::try_from(started).ok().map(AttemptNo)
+    };
     let (no, what) = match event {
         OrderEvent::AttemptStarted { .. } => (latest()?, Observed::Started),
         OrderEvent::AttemptAccepted { attempt, .. } => {
-            (*attempt, Observed::Accepted { first: is_first(order, *attempt, EventKind::AttemptAccepted) })
+            (*attempt, Observed::Accepted { first: life.is_first(*attempt, EventKind::AttemptAccepted) })
         }
         OrderEvent::Paid { attempt, .. } => {
-            let first = is_first(order, *attempt, EventKind::Paid);
-            (*attempt, Observed::Paid { first, was_dead: was_dead(order, *attempt) })
+            let first = life.is_first(*attempt, EventKind::Paid);
+            (*attempt, Observed::Paid { first, was_dead: life.was_dead(*attempt) })
         }
         OrderEvent::LatePaid { attempt, .. } => {
-            let first = is_first(order, *attempt, EventKind::LatePaid);
-            (*attempt, Observed::Paid { first, was_dead: was_dead(order, *attempt) })
+            let first = life.is_first(*attempt, EventKind::LatePaid);
+            (*attempt, Observed::Paid { first, was_dead: life.was_dead(*attempt) })
         }
         OrderEvent::AttemptFailed { attempt, kind, .. } => {
-            let first = is_first(order, *attempt, EventKind::AttemptFailed);
+            let first = life.is_first(*attempt, EventKind::AttemptFailed);
             (*attempt, Observed::Failed { first, own: is_own(*kind) })
         }
         OrderEvent::AttemptNotSent { attempt, why } => {
@@ -136,10 +142,10 @@ pub fn observe(order: &Order, event: &OrderEvent, at: TimestampMs) -> Option<Obs
                 | UnknownWhy::Unreadable => true,
                 UnknownWhy::Restart => false,
             };
-            (*attempt, Observed::InDoubt { first: is_first(order, *attempt, EventKind::AttemptInDoubt), own })
+            (*attempt, Observed::InDoubt { first: life.is_first(*attempt, EventKind::AttemptInDoubt), own })
         }
         OrderEvent::AttemptClosed { attempt } => {
-            (*attempt, Observed::Closed { first: is_first(order, *attempt, EventKind::AttemptClosed) })
+            (*attempt, Observed::Closed { first: life.is_first(*attempt, EventKind::AttemptClosed) })
         }
         OrderEvent::Created { .. }
         | OrderEvent::SmsConfirmed { .. }
@@ -173,27 +179,35 @@ pub fn observe(order: &Order, event: &OrderEvent, at: TimestampMs) -> Option<Obs
     })
 }
 
-/// What happened between the start of an attempt and that of the next.
-fn steps_of(order: &Order, no: AttemptNo) -> impl Iterator<Item = EventKind> + '_ {
-    let mut seen = 0_u8;
-    let kinds = order.steps.iter().map(|step| step.kind);
-    kinds.filter(move |kind| {
-        if *kind == EventKind::AttemptStarted {
-            seen = seen.saturating_add(1);
-            return false;
-        }
-        seen == no.0
-    })
+/// The life of an order up to a decision.
+#[derive(Clone, Copy)]
+struct Life<'a> {
+    steps: &'a [Step],
 }
 
-/// Whether the channel had said nothing about the attempt before the first event of this kind, and there is only one.
-fn is_first(order: &Order, no: AttemptNo, kind: EventKind) -> bool {
-    let answers = [EventKind::AttemptAccepted, EventKind::AttemptInDoubt];
-    steps_of(order, no).filter(|step| *step == kind || answers.contains(step)).count() == 1
-}
+impl Life<'_> {
+    /// What happened between the start of an attempt and that of the next.
+    fn of(&self, no: AttemptNo) -> impl Iterator<Item = EventKind> + '_ {
+        let mut seen = 0_u8;
+        let kinds = self.steps.iter().map(|step| step.kind);
+        kinds.filter(move |kind| {
+            if *kind == EventKind::AttemptStarted {
+                seen = seen.saturating_add(1);
+                return false;
+            }
+            seen == no.0
+        })
+    }
 
-/// Whether the attempt had ended without money before.
-fn was_dead(order: &Order, no: AttemptNo) -> bool {
-    let ends = [EventKind::AttemptFailed, EventKind::AttemptNotSent, EventKind::AttemptClosed];
-    steps_of(order, no).any(|step| ends.contains(&step))
+    /// Whether the channel had said nothing about the attempt before the first event of this kind, and there is only one.
+    fn is_first(&self, no: AttemptNo, kind: EventKind) -> bool {
+        let answers = [EventKind::AttemptAccepted, EventKind::AttemptInDoubt];
+        self.of(no).filter(|step| *step == kind || answers.contains(step)).count() == 1
+    }
+
+    /// Whether the attempt had ended without money before.
+    fn was_dead(&self, no: AttemptNo) -> bool {
+        let ends = [EventKind::AttemptFailed, EventKind::AttemptNotSent, EventKind::AttemptClosed];
+        self.of(no).any(|step| ends.contains(&step))
+    }
 }
