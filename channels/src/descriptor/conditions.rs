@@ -174,14 +174,14 @@ fn health(read: Reader<'_>, raw: &RawHealth) -> Result<HealthPolicy, DescriptorF
     Ok(policy)
 }
 
-fn maintenance(read: Reader<'_>, raw: &RawMaintenance) -> Result<Maintenance, DescriptorFault> {
+pub fn maintenance(read: Reader<'_>, raw: &RawMaintenance) -> Result<Maintenance, DescriptorFault> {
     let instant = |at: &Datetime| {
         let expected = "times with their offset, such as 2026-12-31T23:00:00+08:00";
-        instant(at).ok_or_else(|| read.fault("conditions.maintenance", expected, &at.to_string()))
+        instant(at).ok_or_else(|| read.fault("maintenance", expected, &at.to_string()))
     };
     let (from, until) = (instant(&raw.from)?, instant(&raw.until)?);
     if until <= from {
-        return Err(read.fault("conditions.maintenance.until", "a time after from", &raw.until.to_string()));
+        return Err(read.fault("maintenance.until", "a time after from", &raw.until.to_string()));
     }
     Ok(Maintenance { from, until })
 }

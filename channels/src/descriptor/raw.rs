@@ -81,6 +81,7 @@ pub struct RawSimulator {
     pub refund_failure: Option<String>,
     pub refund_unknown: Option<String>,
     pub keep_lines: Option<bool>,
+    pub outage: Option<super::conditions::RawMaintenance>,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]

@@ -195,6 +195,7 @@ fn behaviour(read: Reader<'_>, raw: &RawSimulator) -> Result<Behaviour, Descript
         refund_failure: rate("refund_failure", &raw.refund_failure)?,
         refund_unknown: rate("refund_unknown", &raw.refund_unknown)?,
         keep_lines: raw.keep_lines.unwrap_or(true),
+        outage: raw.outage.as_ref().map(|one| super::conditions::maintenance(read, one)).transpose()?,
     };
     match behaviour.exclusive_sums() {
         Ok(()) => Ok(behaviour),

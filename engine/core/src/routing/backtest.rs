@@ -5,9 +5,11 @@
 
 use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
+use suanpan_model::channel::NotSentWhy;
+use suanpan_model::order::AttemptState;
 use suanpan_model::{
-    Amount, Bank, CardType, ChannelId, Currency, PayKind, PlatformId, Route, RouteRule, SubOrder, Success,
-    TimestampMs,
+    Amount, Bank, CardType, ChannelId, Currency, FailureKind, Order, PayKind, PlatformId, Route, RouteRule,
+    SubOrder, Success, TimestampMs,
 };
 
 use super::learning::{Learning, Observation, Observed, RESULTS_MIN, Window};
@@ -81,6 +83,42 @@ pub struct Recorded {
 }
 
 impl Recorded {
+    /// What an order's first attempt was; nothing for one that went through no channel.
+    #[must_use]
+    pub fn of(order: &Order) -> Option<Self> {
+        let attempt = order.attempts.first()?;
+        let terms = &order.terms;
+        let outcome = match &attempt.state {
+            AttemptState::Succeeded => Outcome::Paid,
+            AttemptState::Failed { kind: FailureKind::Channel, .. }
+            | AttemptState::NotSent(NotSentWhy::Refused | NotSentWhy::Throttled)
+            | AttemptState::InDoubt(_) => Outcome::ChannelFault,
+            AttemptState::Failed { .. }
+            | AttemptState::NotSent(NotSentWhy::QueueFull)
+            | AttemptState::Calling
+            | AttemptState::Waiting { .. }
+            | AttemptState::Closed => Outcome::Unpaid,
+        };
+        Some(Self {
+            at: attempt.started_at,
+            platform: terms.platform,
+            order_no: terms.order_no.clone(),
+            key: terms.key(),
+            kind: terms.kind,
+            currency: terms.currency,
+            bank: terms.bank,
+            card_type: terms.card_type,
+            amount: terms.payable(),
+            payer: terms.payer.clone(),
+            sub_orders: terms.sub_orders.to_vec(),
+            attributes: terms.attributes.as_deref().cloned().unwrap_or_default(),
+            metadata: terms.metadata.clone(),
+            channel: attempt.channel(),
+            fee: attempt.route.fee,
+            outcome,
+        })
+    }
+
     fn request(&self) -> RouteRequest<'_> {
         RouteRequest {
             now: self.at,

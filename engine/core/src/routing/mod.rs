@@ -213,6 +213,13 @@ impl Router {
         self.choice(platform).rules()
     }
 
+    /// What rules look at, by the bits of [`RouteTrace::missing`](suanpan_model::RouteTrace::missing) of their decisions.
+    #[must_use]
+    pub fn keys_of(rules: &RoutingRules) -> Vec<Key> {
+        let layout = book::Layout::new(&rules.rules);
+        layout.map_or_else(Vec::new, |layout| layout.axes.into_iter().map(|axis| axis.key).collect())
+    }
+
     /// What the rules of a platform look at, by the bits of [`RouteTrace::missing`](suanpan_model::RouteTrace::missing).
     #[must_use]
     pub fn keys(&self, platform: PlatformId) -> &[Key] {
