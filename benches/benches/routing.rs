@@ -207,7 +207,9 @@ fn rule_list(count: usize) -> Vec<Rule> {
         let second = match n % 4 {
             0 => condition(Key::Bank, Test::In(vec![Value::Bank(bank(n)), Value::Bank(bank(n + 3))])),
             1 => condition(Key::CardType, Test::In(vec![Value::Number(u64::from(n % 8 > 3))])),
-            2 => condition(Key::Hour, Test::Within { from: (n % 20) as u64, until: Some((n % 20) as u64 + 4) }),
+            2 => {
+                condition(Key::Hour, Test::Within { from: (n % 20) as u64, until: Some((n % 20) as u64 + 4) })
+            }
             _ => condition(Key::Category, Test::In(vec![Value::Text(format!("c{}", n % 40).into())])),
         };
         let third = condition(
@@ -222,7 +224,10 @@ fn rule_list(count: usize) -> Vec<Rule> {
         };
         Rule {
             name: format!("rule {n}").into(),
-            when: vec![vec![amount, second], vec![third, condition(Key::Weekday, Test::In(vec![Value::Number(n as u64 % 7)]))]],
+            when: vec![
+                vec![amount, second],
+                vec![third, condition(Key::Weekday, Test::In(vec![Value::Number(n as u64 % 7)]))],
+            ],
             output: Some(output),
             ..Rule::default()
         }

@@ -198,9 +198,8 @@ fn instant(at: &Datetime) -> Option<TimestampMs> {
     let (year, from_march) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let of_year = (153 * from_march + 2) / 5 + i64::from(date.day) - 1;
     let days = year * 365 + year / 4 - year / 100 + year / 400 + of_year - 719_468;
-    let seconds = i64::from(time.hour) * 3_600
-        + i64::from(time.minute) * 60
-        + i64::from(time.second.unwrap_or(0));
+    let seconds =
+        i64::from(time.hour) * 3_600 + i64::from(time.minute) * 60 + i64::from(time.second.unwrap_or(0));
     let ms = (days * 86_400 + seconds - minutes_east * 60) * 1_000;
     u64::try_from(ms).ok().map(TimestampMs)
 }

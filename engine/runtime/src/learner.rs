@@ -14,9 +14,7 @@ use suanpan_core::routing::Standing;
 use suanpan_core::routing::learning::{
     Circuit, Learning, Observation, Observed, RESULTS_MIN, has_token, token_us,
 };
-use suanpan_model::{
-    Amount, Bank, Capability, CardType, ChannelId, Conditions, Lsn, Success, TimestampMs,
-};
+use suanpan_model::{Amount, Bank, Capability, CardType, ChannelId, Conditions, Lsn, Success, TimestampMs};
 
 /// The fold and the board.
 pub struct Learner {
@@ -58,7 +56,8 @@ impl Learner {
         let mut folded = self.folded();
         for seen in seen {
             let Some((index, conditions)) = self.channels.get(&seen.channel) else { continue };
-            let circuit = |learning: &Learning| learning.channel(seen.channel).map(|known| known.health.circuit);
+            let circuit =
+                |learning: &Learning| learning.channel(seen.channel).map(|known| known.health.circuit);
             let before = circuit(&folded.learning).unwrap_or_default();
             folded.learning.fold(&seen, conditions);
             let after = circuit(&folded.learning).unwrap_or_default();
@@ -245,7 +244,10 @@ impl Lane {
     fn show_circuit(&self, conditions: &Conditions, before: Circuit, after: Circuit) {
         let allowed = u32::from(conditions.health.probes);
         match (before, after) {
-            (Circuit::HalfOpen { under_way, passed, .. }, Circuit::HalfOpen { under_way: now, passed: also, .. }) => {
+            (
+                Circuit::HalfOpen { under_way, passed, .. },
+                Circuit::HalfOpen { under_way: now, passed: also, .. },
+            ) => {
                 // A probe that said nothing about the channel may be made again.
                 let given_back = u32::from(under_way + passed).saturating_sub(u32::from(now + also));
                 self.probes.fetch_add(given_back, Ordering::AcqRel);
@@ -297,9 +299,8 @@ impl Lane {
     fn take_token(&self, now: TimestampMs) -> bool {
         let Some(token_us) = self.token_us else { return true };
         let now_us = now.0.saturating_mul(1_000);
-        let fuller = |full: u64| {
-            has_token(full, token_us, self.burst, now).then(|| full.max(now_us) + token_us)
-        };
+        let fuller =
+            |full: u64| has_token(full, token_us, self.burst, now).then(|| full.max(now_us) + token_us);
         self.bucket_full_us.fetch_update(Ordering::AcqRel, Ordering::Acquire, fuller).is_ok()
     }
 }

@@ -71,8 +71,7 @@ impl Running {
         let World { router, policies, campaigns, adapters } = world;
         let conditions = |known: &suanpan_model::Capability| (known.id, known.conditions.clone());
         let conditions = router.capabilities().iter().map(conditions).collect();
-        let mut recovered =
-            recover_with(&store, &*journal, options.shards, Purpose::Start, &conditions)?;
+        let mut recovered = recover_with(&store, &*journal, options.shards, Purpose::Start, &conditions)?;
         let rules = RuleBook::open(&options.dir.join("routing"))?;
         let router = rules.apply(router)?;
         let folded =

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use common::{PLATFORM, channels, mall, mall_with, run};
 use suanpan_channels::Rate;
-use suanpan_core::routing::{Rule, RoutingRules, Strategy};
+use suanpan_core::routing::{RoutingRules, Rule, Strategy};
 use suanpan_model::*;
 use suanpan_runtime::rulebook::PutFault;
 use suanpan_runtime::{Command, EngineOptions};
@@ -25,7 +25,8 @@ fn what_was_learned_survives_a_crash_with_and_without_a_checkpoint() {
             let mut ids = Vec::new();
             for n in 0..60 {
                 let kind = if n % 3 == 0 { PayKind::QuickPay } else { PayKind::Gateway };
-                let terms = OrderTerms { kind, agreement_no: "AGREE1".into(), ..before.terms(&format!("A-{n}")) };
+                let terms =
+                    OrderTerms { kind, agreement_no: "AGREE1".into(), ..before.terms(&format!("A-{n}")) };
                 ids.push(before.create(&terms).await.unwrap().id);
                 if checkpoint && n % 20 == 10 {
                     before.engine.checkpoint().await.unwrap();
@@ -106,15 +107,16 @@ fn rules_that_were_put_are_in_force_after_a_restart() {
             output: Some(suanpan_core::routing::Output::Channel(wechat)),
             ..Rule::default()
         };
-        let rules =
-            RoutingRules { version: 2, order: vec![Strategy::Rules], rules: vec![rule], ..RoutingRules::default() };
+        let rules = RoutingRules {
+            version: 2,
+            order: vec![Strategy::Rules],
+            rules: vec![rule],
+            ..RoutingRules::default()
+        };
         assert!(!before.engine.put_rules(PLATFORM, rules.clone()).unwrap().repeat);
         assert!(before.engine.put_rules(PLATFORM, rules.clone()).unwrap().repeat);
         let other = RoutingRules { order: vec![Strategy::Cost], ..rules.clone() };
-        assert!(matches!(
-            before.engine.put_rules(PLATFORM, other),
-            Err(PutFault::Version { current: 2 })
-        ));
+        assert!(matches!(before.engine.put_rules(PLATFORM, other), Err(PutFault::Version { current: 2 })));
         let nowhere = RoutingRules { version: 3, priority: vec![ChannelId(999)], ..rules.clone() };
         assert!(matches!(before.engine.put_rules(PLATFORM, nowhere), Err(PutFault::Rules(_))));
         drop(before);

@@ -5,6 +5,7 @@
 
 mod answer;
 pub mod back_test;
+pub mod back_test_file;
 mod body;
 pub mod config;
 pub mod demo;

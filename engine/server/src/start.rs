@@ -78,7 +78,9 @@ pub fn world(config: &Config) -> Result<World, StartFault> {
     for warning in router.warnings() {
         match warning {
             // Meant more often than not: above the bands, or below them, the next strategy decides.
-            RuleWarning::Rules { finding: RuleFinding::BandGap { .. } | RuleFinding::RulesGap(_), .. } => {
+            RuleWarning::Rules {
+                finding: RuleFinding::BandGap { .. } | RuleFinding::RulesGap(_), ..
+            } => {
                 tracing::debug!(%warning, "routing rules");
             }
             RuleWarning::Rules { .. } | RuleWarning::NoTariff(_) | RuleWarning::TariffEnds { .. } => {

@@ -211,7 +211,10 @@ impl Axis {
     }
 
     /// The cells of an order that has several merchants.
-    pub(super) fn locate_many<'a>(&'a self, request: &'a RouteRequest<'_>) -> impl Iterator<Item = usize> + 'a {
+    pub(super) fn locate_many<'a>(
+        &'a self,
+        request: &'a RouteRequest<'_>,
+    ) -> impl Iterator<Item = usize> + 'a {
         request.facts.sub_orders.iter().filter_map(|sub_order| match self.of_account(sub_order.merchant) {
             Place::Cell(cell) => Some(cell),
             Place::Missing | Place::Many => None,
@@ -232,7 +235,9 @@ impl Axis {
         match &self.cells[cell] {
             Cell::One(Value::Bank(bank)) => banks.contains(bank),
             Cell::Other => true,
-            Cell::From(_) | Cell::Missing | Cell::One(Value::Number(_) | Value::Account(..) | Value::Text(_)) => false,
+            Cell::From(_)
+            | Cell::Missing
+            | Cell::One(Value::Number(_) | Value::Account(..) | Value::Text(_)) => false,
         }
     }
 

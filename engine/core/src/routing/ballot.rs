@@ -93,7 +93,11 @@ impl<S: Standing + ?Sized> Ballot<'_, S> {
             Some(best) if best.0 >= one.0 => Some(best),
             Some(_) | None => Some(one),
         };
-        (self.capable & self.table.with_minimum()).indices().filter_map(behind).fold(None, pick).map(|(_, index)| index)
+        (self.capable & self.table.with_minimum())
+            .indices()
+            .filter_map(behind)
+            .fold(None, pick)
+            .map(|(_, index)| index)
     }
 
     fn look_up_success(&mut self) {

@@ -135,9 +135,9 @@ impl Book {
             .iter()
             .zip(0_u32..)
             .flat_map(|(boxes, entry)| {
-                boxes.iter().map(move |used| {
-                    (entry, used.iter().fold(0_u64, |keys, (axis, _)| keys | 1 << axis))
-                })
+                boxes
+                    .iter()
+                    .map(move |used| (entry, used.iter().fold(0_u64, |keys, (axis, _)| keys | 1 << axis)))
             })
             .collect();
         let words = statements.len().div_ceil(64);
@@ -194,7 +194,8 @@ impl Book {
         let mut wanting: Bits = SmallVec::new();
         if missing != 0 {
             wanting = holding.clone();
-            for (_, column) in self.columns.iter().enumerate().filter(|(place, _)| missing >> place & 1 == 1) {
+            for (_, column) in self.columns.iter().enumerate().filter(|(place, _)| missing >> place & 1 == 1)
+            {
                 intersect(&mut holding, self.row(column, column.axis.missing()));
             }
             wanting.iter_mut().zip(&holding).for_each(|(wanting, holding)| *wanting &= !holding);

@@ -246,8 +246,7 @@ fn lists(rules: &RoutingRules) -> Vec<(Place, Vec<ChannelId>)> {
     let bands = rules.amount_bands.iter().enumerate();
     let bands = bands.map(|(index, band)| (Place::AmountBand(index), band.channels.clone()));
     let designations = rules.designations.iter().enumerate();
-    let designations =
-        designations.map(|(index, entry)| (Place::Designation(index), entry.channels.clone()));
+    let designations = designations.map(|(index, entry)| (Place::Designation(index), entry.channels.clone()));
     let weights = rules.weights.iter().map(|one| one.channel).collect();
     let named = [(Place::Priority, rules.priority.clone()), (Place::Weights, weights)];
     let outputs = super::check_rules::lists(&rules.rules);

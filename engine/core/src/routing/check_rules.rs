@@ -136,7 +136,9 @@ fn check_cover(layout: &Layout<'_>, channels: &[Capability]) -> Vec<RuleSetFault
             faults.push(RuleSetFault::RuleNeverHolds(entry.no));
         }
         let named = channels_of(entry.output);
-        if !named.is_empty() && !named.iter().any(|one| boxes.iter().any(|used| fits(layout, used, *one, channels))) {
+        if !named.is_empty()
+            && !named.iter().any(|one| boxes.iter().any(|used| fits(layout, used, *one, channels)))
+        {
             faults.push(RuleSetFault::ReachesNoChannel(Place::Rule(entry.no)));
         }
     }
@@ -253,7 +255,8 @@ fn fits(layout: &Layout<'_>, used: &Boxed, channel: ChannelId, channels: &[Capab
 
 /// The channels that an output names; none of a strategy.
 fn channels_of(output: &Output) -> Vec<ChannelId> {
-    let weighted = |weights: &[Weight]| weights.iter().filter(|one| one.weight > 0).map(|one| one.channel).collect();
+    let weighted =
+        |weights: &[Weight]| weights.iter().filter(|one| one.weight > 0).map(|one| one.channel).collect();
     match output {
         Output::Channel(channel) => vec![*channel],
         Output::Priority(channels) => channels.clone(),

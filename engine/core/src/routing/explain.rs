@@ -19,7 +19,10 @@ pub fn explain(router: &Router, route: &Route, currency: Currency) -> Vec<String
             }
             CandidateVerdict::Ranked => {
                 let success = success(candidate.success);
-                format!("{name} could take the payment, fee {}{success}, but another channel came before it", fee())
+                format!(
+                    "{name} could take the payment, fee {}{success}, but another channel came before it",
+                    fee()
+                )
             }
             CandidateVerdict::SuccessTooLow => {
                 let success = success(candidate.success);
@@ -50,7 +53,9 @@ pub fn explain_trace(route: &Route, known: Option<(&RoutingRules, &[Key])>) -> V
         told.push(format!("the order drew {drawn} of {below}, the same for each of its attempts"));
     }
     if trace.explored {
-        told.push("the channel was drawn among all that could take the payment, to learn about it".to_owned());
+        told.push(
+            "the channel was drawn among all that could take the payment, to learn about it".to_owned(),
+        );
     }
     match known {
         Some((_, keys)) => {

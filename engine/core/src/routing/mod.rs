@@ -109,7 +109,8 @@ impl Router {
         }
         let warnings = review(set, &rules, self.capabilities());
         let mut router = self.clone();
-        let is_of_set = |warning: &RuleWarning| matches!(warning, RuleWarning::Rules { set: of, .. } if *of == set);
+        let is_of_set =
+            |warning: &RuleWarning| matches!(warning, RuleWarning::Rules { set: of, .. } if *of == set);
         router.warnings.retain(|warning| !is_of_set(warning));
         router.warnings.extend(warnings.iter().cloned());
         router.platform_choices.insert(platform, Arc::new(Choice::new(&self.table, rules)));
@@ -174,7 +175,10 @@ impl Router {
         let chosen = &mut because[named.index];
         chosen.verdict = CandidateVerdict::Chosen;
         let (channel, fee) = (chosen.channel, chosen.fee);
-        Ok((named.index, Route { channel, fee, rule: named.rule, rules_version, because, trace: named.trace }))
+        Ok((
+            named.index,
+            Route { channel, fee, rule: named.rule, rules_version, because, trace: named.trace },
+        ))
     }
 
     /// The descriptor of a channel.

@@ -27,7 +27,12 @@ impl<T> Split<T> {
 
     /// The share of the order that drew `number`, among those with a capable channel. It is the one that the number
     /// falls into while that has one; an order that must go elsewhere leaves every other order where it is.
-    pub(super) fn pick(&self, number: u64, channels: impl Fn(&T) -> ChannelSet, capable: ChannelSet) -> Option<Share<'_, T>> {
+    pub(super) fn pick(
+        &self,
+        number: u64,
+        channels: impl Fn(&T) -> ChannelSet,
+        capable: ChannelSet,
+    ) -> Option<Share<'_, T>> {
         let fits = |of: &T| !(channels(of) & capable).is_empty();
         let drawn = (below(number, self.total)?, self.total);
         let of = self.at(drawn.0, |_| true)?;

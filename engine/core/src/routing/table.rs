@@ -2,8 +2,8 @@
 
 use rustc_hash::FxHashMap;
 use suanpan_model::{
-    Amount, Bank, Banks, Candidate, CandidateVerdict, Capability, CardType, ChannelId, Currency, Holder, PayKind,
-    ServiceHours,
+    Amount, Bank, Banks, Candidate, CandidateVerdict, Capability, CardType, ChannelId, Currency, Holder,
+    PayKind, ServiceHours,
 };
 
 use super::channels::{ChannelSet, Steps};
@@ -180,7 +180,8 @@ impl ChannelTable {
         keep(self.below_maximum.at(request.amount), CandidateVerdict::AboveMaximum);
         let mut working = keep(self.open.at(request.now.beijing_minute()), CandidateVerdict::Hours);
         if !(working & self.with_maintenance).is_empty() {
-            let down = (working & self.with_maintenance).indices().filter(|index| self.is_down(*index, request));
+            let down =
+                (working & self.with_maintenance).indices().filter(|index| self.is_down(*index, request));
             working = keep(self.all.without(down.collect()), CandidateVerdict::Maintenance);
         }
         let spent = self.spent(working & self.with_quota, request, standing);
@@ -203,7 +204,10 @@ impl ChannelTable {
         }
         let has_no_token =
             |index: &usize| !standing.has_token(*index, self.candidates[*index].channel, request.now);
-        keep(self.all.without(limited.indices().filter(has_no_token).collect()), CandidateVerdict::RateLimited)
+        keep(
+            self.all.without(limited.indices().filter(has_no_token).collect()),
+            CandidateVerdict::RateLimited,
+        )
     }
 
     fn is_down(&self, index: usize, request: &RouteRequest<'_>) -> bool {

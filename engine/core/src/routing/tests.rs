@@ -1,8 +1,10 @@
 //! Tables, faults and properties of routing; the channels and requests that they share stand here.
 
+mod analysis;
 mod faults;
 mod properties;
 mod rules;
+mod scores;
 mod strategies;
 mod verdicts;
 

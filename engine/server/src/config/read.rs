@@ -4,8 +4,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use suanpan_model::{
-    AccountType, Amount, Campaign, CampaignId, Currency, DurationMs, PlatformId, PlatformPolicy,
-    TimestampMs,
+    AccountType, Amount, Campaign, CampaignId, Currency, DurationMs, PlatformId, PlatformPolicy, TimestampMs,
 };
 
 use super::raw::{RawAccount, RawCampaign, RawConfig, RawEngine, RawLog, RawPlatform, RawServer};

@@ -133,7 +133,8 @@ fn run(
             }
             if let Err(fault) = read {
                 tracing::error!(%fault, "a back-test ended early");
-                let problem = json!({ "problem": { "code": "unavailable", "detail": "an archive that can be read" } });
+                let problem =
+                    json!({ "problem": { "code": "unavailable", "detail": "an archive that can be read" } });
                 // Nobody may listen any more.
                 let _ = tell(sender, &problem);
                 return;

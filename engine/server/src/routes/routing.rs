@@ -16,7 +16,9 @@ use crate::identity::{Caller, Operator};
 use crate::problem::Problem;
 use crate::state::State;
 use crate::text::{parse_time, time_text};
-use crate::wire::{QuestionParts, RouteOut, WhatIfIn, candidates, card_type, currency, pay_kind, positive_amount};
+use crate::wire::{
+    QuestionParts, RouteOut, WhatIfIn, candidates, card_type, currency, pay_kind, positive_amount,
+};
 
 /// Decides without an order, and takes nothing.
 pub(super) async fn what_if(caller: Caller, state: Data<State>, body: Body) -> Answered {
@@ -35,8 +37,10 @@ pub(super) async fn what_if(caller: Caller, state: Data<State>, body: Body) -> A
     });
     let mut parts = QuestionParts::read(&question, caller.platform)?;
     if let Some(name) = question.merchant.as_deref() {
-        let account =
-            state.engine.account_by_reference(caller.platform, AccountType::Settlement, name).ok_or_else(|| {
+        let account = state
+            .engine
+            .account_by_reference(caller.platform, AccountType::Settlement, name)
+            .ok_or_else(|| {
                 let expected = "a settlement account that was opened on this platform";
                 Problem::new(RejectCode::UnknownAccount, "merchant", expected)
             })?;

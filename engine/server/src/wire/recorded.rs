@@ -139,19 +139,20 @@ pub fn changed(order: &Recorded, step: &Step, router: &Router) -> Option<Value> 
 /// The sums of a back-test; money in minor units as decimal text without currency, since orders may mix them.
 #[must_use]
 pub fn summary(sums: &Summary, router: &Router) -> Value {
-    let channel = |(id, totals): &(suanpan_model::ChannelId, suanpan_core::routing::backtest::ChannelTotals)| {
-        json!({
-            "channel": channel_name(router, *id),
-            "orders": totals.orders,
-            "volume_minor": totals.volume.to_string(),
-            "fees_minor": totals.fees.to_string(),
-            "paid": totals.paid,
-            "draft_orders": totals.draft_orders,
-            "draft_volume_minor": totals.draft_volume.to_string(),
-            "draft_fees_minor": totals.draft_fees.to_string(),
-            "draft_paid_expected": totals.draft_paid_millionths / 1_000_000,
-        })
-    };
+    let channel =
+        |(id, totals): &(suanpan_model::ChannelId, suanpan_core::routing::backtest::ChannelTotals)| {
+            json!({
+                "channel": channel_name(router, *id),
+                "orders": totals.orders,
+                "volume_minor": totals.volume.to_string(),
+                "fees_minor": totals.fees.to_string(),
+                "paid": totals.paid,
+                "draft_orders": totals.draft_orders,
+                "draft_volume_minor": totals.draft_volume.to_string(),
+                "draft_fees_minor": totals.draft_fees.to_string(),
+                "draft_paid_expected": totals.draft_paid_millionths / 1_000_000,
+            })
+        };
     json!({
         "orders": sums.orders,
         "changed": sums.changed,

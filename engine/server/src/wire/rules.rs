@@ -199,7 +199,9 @@ impl RulesIn {
         let designations = self.designations.iter().enumerate();
         Ok(RoutingRules {
             version: self.version,
-            order: order.map(|(place, name)| strategy(&each("order", place), name)).collect::<Checked<_>>()?,
+            order: order
+                .map(|(place, name)| strategy(&each("order", place), name))
+                .collect::<Checked<_>>()?,
             amount_bands: bands
                 .map(|(place, one)| read.band(&each("amount_bands", place), one))
                 .collect::<Checked<_>>()?,
@@ -363,7 +365,8 @@ impl Reader<'_> {
         }
         if let Some(lists) = &rule.split_lists {
             let list = |(place, list): (usize, &ListIn)| {
-                let channels = self.channels(&format!("{key}.split_lists[{place}].channels"), &list.channels)?;
+                let channels =
+                    self.channels(&format!("{key}.split_lists[{place}].channels"), &list.channels)?;
                 Ok(WeightedList { channels, weight: list.weight })
             };
             outputs.push(Output::SplitLists(lists.iter().enumerate().map(list).collect::<Checked<_>>()?));
@@ -404,11 +407,12 @@ impl Reader<'_> {
             (None, None, None) => {
                 let number = |name: &str, scalar: &Option<Scalar>| match scalar {
                     None => Ok(None),
-                    Some(scalar) => {
-                        self.number(&format!("{path}.{name}"), &key, &scalar.text()).map(Some)
-                    }
+                    Some(scalar) => self.number(&format!("{path}.{name}"), &key, &scalar.text()).map(Some),
                 };
-                Test::Within { from: number("from", &one.from)?.unwrap_or(0), until: number("until", &one.until)? }
+                Test::Within {
+                    from: number("from", &one.from)?.unwrap_or(0),
+                    until: number("until", &one.until)?,
+                }
             }
         };
         Ok(Condition { key, test })
@@ -432,7 +436,9 @@ impl Reader<'_> {
                 let place = Currency::ALL.iter().position(|one| one.code() == text);
                 numbered(place, super::forms::CURRENCIES)
             }
-            Key::Kind => numbered(KINDS.iter().position(|kind| kind.name() == text), "gateway, quick_pay or balance"),
+            Key::Kind => {
+                numbered(KINDS.iter().position(|kind| kind.name() == text), "gateway, quick_pay or balance")
+            }
             Key::CardType => numbered(card_type(text).map(|card| card as usize), "debit or credit"),
             Key::Holder => {
                 numbered(Holder::ALL.iter().position(|holder| holder.name() == text), "person or company")

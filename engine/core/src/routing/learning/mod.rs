@@ -135,7 +135,9 @@ impl Learning {
     /// Whether the channel's bucket has a token.
     #[must_use]
     pub fn has_token(&self, channel: ChannelId, conditions: &Conditions, now: TimestampMs) -> bool {
-        let (Some(limit), Some(token_us)) = (conditions.rate_limit, token_us(conditions)) else { return true };
+        let (Some(limit), Some(token_us)) = (conditions.rate_limit, token_us(conditions)) else {
+            return true;
+        };
         let full = self.channel(channel).map_or(0, |learned| learned.bucket_full_us);
         has_token(full, token_us, limit.burst, now)
     }

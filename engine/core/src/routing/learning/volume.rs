@@ -27,7 +27,8 @@ impl Volume {
             Observed::Failed { .. } | Observed::NotSent { .. } | Observed::Closed { .. } => {
                 self.give_back(seen.started_at, seen.amount);
             }
-            Observed::Paid { was_dead: false, .. } | Observed::Accepted { .. } | Observed::InDoubt { .. } => {}
+            Observed::Paid { was_dead: false, .. } | Observed::Accepted { .. } | Observed::InDoubt { .. } => {
+            }
         }
     }
 

@@ -5,12 +5,13 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use smol_str::SmolStr;
 use suanpan_model::{
-    AccountId, AccountType, Capability, CardType, ChannelId, Holder, PayKind, RouteRule, SubOrder, TimestampMs,
+    AccountId, AccountType, Capability, CardType, ChannelId, Holder, PayKind, RouteRule, SubOrder,
+    TimestampMs,
 };
 
 use super::{AFTERNOON, Board, bank, channel, fen, ids, payment, router, tariff};
 use crate::routing::{
-    AllOpen, Condition, Key, OrderFacts, Output, RouteRequest, Router, Rule, RoutingRules, Strategy as Way,
+    AllOpen, Condition, Key, OrderFacts, Output, RouteRequest, Router, RoutingRules, Rule, Strategy as Way,
     Test, Value, Weight, WeightedList, explain_trace,
 };
 
@@ -182,19 +183,25 @@ fn every_output() {
         // output, channel while 3 is healthy, and while it is sick
         (to(3), (3, RouteRule::Channel), (1, RouteRule::LowestCost)),
         (Output::Priority(ids(&[3, 2])), (3, RouteRule::List), (2, RouteRule::List)),
-        (Output::Split(vec![weight(3, 9), weight(2, 0)]), (3, RouteRule::Weights), (1, RouteRule::LowestCost)),
+        (
+            Output::Split(vec![weight(3, 9), weight(2, 0)]),
+            (3, RouteRule::Weights),
+            (1, RouteRule::LowestCost),
+        ),
         (Output::Split(vec![weight(3, 9), weight(4, 1)]), (3, RouteRule::Weights), (4, RouteRule::Weights)),
         (lists(&[3, 2], &[4]), (3, RouteRule::ListSplit), (2, RouteRule::ListSplit)),
         (Output::Strategy(Way::Cost), (1, RouteRule::LowestCost), (1, RouteRule::LowestCost)),
         (Output::Strategy(Way::Priority), (4, RouteRule::Priority), (4, RouteRule::Priority)),
     ];
     for (output, healthy, when_sick) in table {
-        let rules = RoutingRules { priority: ids(&[4]), ..by_rules(vec![rule("one", vec![], output.clone())]) };
+        let rules =
+            RoutingRules { priority: ids(&[4]), ..by_rules(vec![rule("one", vec![], output.clone())]) };
         let router = router(channels(), rules);
         for (board, (expected, by)) in [(&Board::default(), healthy), (&sick, when_sick)] {
             // A draw of 9 of 10 would go to channel 4: an order that draws less.
             let key = (0..).find(|key| {
-                let request = RouteRequest { facts: OrderFacts { key: *key, ..OrderFacts::default() }, ..payment() };
+                let request =
+                    RouteRequest { facts: OrderFacts { key: *key, ..OrderFacts::default() }, ..payment() };
                 router.decide(&request, &AllOpen).unwrap().trace.drawn.is_none_or(|(drawn, _)| drawn < 9)
             });
             let facts = OrderFacts { key: key.unwrap(), ..OrderFacts::default() };
@@ -222,7 +229,9 @@ fn a_split_follows_the_order_and_stays_with_it() {
         let route = of(key, &[], AFTERNOON);
         counts[usize::from(route.channel.0)] += 1;
         // Rolled again, as others do, it would go elsewhere after the first failure although its own channel is free.
-        for (tried, later) in [(&[][..], 0), (&[ChannelId(4)], 5_000), (&[ChannelId(4), ChannelId(9)], 90_000)] {
+        for (tried, later) in
+            [(&[][..], 0), (&[ChannelId(4)], 5_000), (&[ChannelId(4), ChannelId(9)], 90_000)]
+        {
             assert_eq!(of(key, tried, TimestampMs(AFTERNOON.0 + later)).channel, route.channel);
         }
         // Whoever does not have to leave stays.
@@ -261,9 +270,8 @@ fn any_condition() -> impl Strategy<Value = Condition> {
             condition(key.clone(), Test::Within { from, until: more.map(|more| from + more) })
         })
     };
-    let codes = vec(select(vec!["ICBC", "CMB"]), 1..3).prop_map(|codes| {
-        codes.into_iter().map(|code| Value::Bank(bank(code))).collect::<Vec<_>>()
-    });
+    let codes = vec(select(vec!["ICBC", "CMB"]), 1..3)
+        .prop_map(|codes| codes.into_iter().map(|code| Value::Bank(bank(code))).collect::<Vec<_>>());
     let words = vec(select(vec!["a", "b", "c"]), 1..3)
         .prop_map(|words| words.into_iter().map(text).collect::<Vec<_>>());
     let test = |values: BoxedStrategy<Vec<Value>>| {
