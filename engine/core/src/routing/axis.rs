@@ -129,6 +129,22 @@ impl Axis {
         self.cells.len() - 1
     }
 
+    /// Whether an order can stand in a cell: some keys no order lacks.
+    pub(super) fn is_possible(&self, cell: usize) -> bool {
+        let always_there = match self.key {
+            Key::Amount | Key::Currency | Key::Kind | Key::Hour | Key::Weekday => true,
+            Key::Bank
+            | Key::CardType
+            | Key::Holder
+            | Key::Merchant
+            | Key::Category
+            | Key::Payer
+            | Key::PayerAttribute(_)
+            | Key::Metadata(_) => false,
+        };
+        cell != self.missing() || !always_there
+    }
+
     /// Whether orders of a cell pass a condition on this key.
     pub(super) fn passes(&self, cell: usize, test: &Test) -> bool {
         let named = |values: &[Value]| match &self.cells[cell] {

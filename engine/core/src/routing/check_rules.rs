@@ -134,8 +134,11 @@ fn check_cover(layout: &Layout<'_>, channels: &[Capability]) -> Vec<RuleSetFault
     for (entry, boxes) in layout.entries.iter().zip(&layout.boxes) {
         if boxes.iter().any(|used| used.iter().any(|(_, cells)| cells.is_empty())) {
             faults.push(RuleSetFault::RuleNeverHolds(entry.no));
+            continue;
         }
-        let named = channels_of(entry.output);
+        // Channels that are not configured are told by themselves.
+        let mut named = channels_of(entry.output);
+        named.retain(|channel| find(channels, *channel).is_some());
         if !named.is_empty()
             && !named.iter().any(|one| boxes.iter().any(|used| fits(layout, used, *one, channels)))
         {

@@ -60,7 +60,7 @@ fn subtract(axes: &[Axis], from: Boxed, what: &Boxed, into: &mut Vec<Boxed>) {
     }
     let mut rest = from;
     for (axis, taken) in what {
-        let all = || CellSet::new(axes[*axis].cells(), |_| true);
+        let all = || CellSet::new(axes[*axis].cells(), |cell| axes[*axis].is_possible(cell));
         let known = rest.iter().position(|(place, _)| place == axis);
         let allowed = known.map_or_else(all, |place| rest[place].1.clone());
         let outside = allowed.without(taken);
