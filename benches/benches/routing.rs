@@ -4,8 +4,10 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use suanpan_core::routing::backtest::{BackTest, Outcome, Recorded};
 use suanpan_core::routing::{
-    AmountBand, Designation, RouteRequest, Router, RoutingRules, Standing, Strategy, explain,
+    AmountBand, Condition, Designation, Key, OrderFacts, Output, RouteRequest, Router, RoutingRules, Rule,
+    Standing, Strategy, Test, Value, Weight, explain,
 };
 use suanpan_model::{
     Amount, Bank, Banks, Capability, CardType, ChannelId, Currency, DurationMs, PayKind, PlatformId,
@@ -89,6 +91,7 @@ fn channel(n: u16, wide: bool) -> Capability {
         query_ladder: Vec::new(),
         call_timeout: DurationMs::from_secs(5),
         calls_max: 100,
+        conditions: suanpan_model::Conditions::default(),
     }
 }
 
@@ -113,6 +116,7 @@ fn rules(order: &[Strategy]) -> RoutingRules {
         amount_bands: (0..BANDS).map(band).collect(),
         designations: (0..DESIGNATIONS).map(designation).collect(),
         priority: (0..usize::from(CHANNELS)).rev().map(id).collect(),
+        ..RoutingRules::default()
     }
 }
 
@@ -144,6 +148,7 @@ fn requests(tried: &[ChannelId]) -> Vec<RouteRequest<'_>> {
             card_type: Some(if draw(3) == 0 { CardType::Credit } else { CardType::Debit }),
             amount: fen(1 + draw(1_200_000)),
             tried,
+            facts: OrderFacts::default(),
         })
         .collect()
 }
@@ -192,5 +197,125 @@ fn decisions(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, decisions);
+/// `count` rules as data: amount, bank, card, hour, category and metadata; every fifth splits volume.
+fn rule_list(count: usize) -> Vec<Rule> {
+    let id = |n: usize| ChannelId(100 + u16::try_from(n % usize::from(CHANNELS)).unwrap_or(0) / 4 * 4);
+    let condition = |key: Key, test: Test| Condition { key, test };
+    let minor = |n: usize| u64::try_from(n).unwrap_or(0) * 977;
+    let rule = |n: usize| {
+        let amount = condition(Key::Amount, Test::Within { from: minor(n), until: Some(minor(n + 3)) });
+        let second = match n % 4 {
+            0 => condition(Key::Bank, Test::In(vec![Value::Bank(bank(n)), Value::Bank(bank(n + 3))])),
+            1 => condition(Key::CardType, Test::In(vec![Value::Number(u64::from(n % 8 > 3))])),
+            2 => {
+                condition(Key::Hour, Test::Within { from: (n % 20) as u64, until: Some((n % 20) as u64 + 4) })
+            }
+            _ => condition(Key::Category, Test::In(vec![Value::Text(format!("c{}", n % 40).into())])),
+        };
+        let third = condition(
+            Key::Metadata("tier".into()),
+            Test::NotIn(vec![Value::Text(format!("t{}", n % 7).into())]),
+        );
+        let output = if n.is_multiple_of(5) {
+            let share = |step: usize| Weight { channel: id(n + step * 4), weight: 1 + n as u32 % 9 };
+            Output::Split(vec![share(0), share(1), share(2)])
+        } else {
+            Output::Priority(vec![id(n), id(n + 4), id(n + 8)])
+        };
+        Rule {
+            name: format!("rule {n}").into(),
+            when: vec![
+                vec![amount, second],
+                vec![third, condition(Key::Weekday, Test::In(vec![Value::Number(n as u64 % 7)]))],
+            ],
+            output: Some(output),
+            ..Rule::default()
+        }
+    };
+    (0..count).map(rule).collect()
+}
+
+fn by_rules(count: usize) -> RoutingRules {
+    RoutingRules { order: vec![Strategy::Rules, Strategy::Cost], rules: rule_list(count), ..rules(&[]) }
+}
+
+/// Rules as data: the same payments, the rules of a list instead of bands and designations.
+fn rule_decisions(criterion: &mut Criterion) {
+    let board = Board { used: [fen(1_234_567); CHANNELS as usize], healthy: [true; CHANNELS as usize] };
+    let channels: Vec<Capability> = (0..CHANNELS).map(|n| channel(n, false)).collect();
+    let mut group = criterion.benchmark_group("rules as data, 16 channels");
+    for count in [50, 1_000] {
+        let router = Router::new(channels.clone(), by_rules(count), Vec::new()).expect("the rules are sound");
+        let notes: Vec<[(smol_str::SmolStr, smol_str::SmolStr); 1]> =
+            (0..REQUESTS).map(|n| [("tier".into(), format!("t{}", n % 9).into())]).collect();
+        let categories: Vec<String> = (0..REQUESTS).map(|n| format!("c{}", n % 50)).collect();
+        let requests: Vec<RouteRequest<'_>> = requests(&[])
+            .into_iter()
+            .enumerate()
+            .map(|(n, request)| {
+                let facts = OrderFacts {
+                    key: n as u128 * 0x9e37_79b9_7f4a_7c15,
+                    category: &categories[n],
+                    // A third of the orders lacks the note: it is reported.
+                    metadata: if n % 3 == 0 { &[] } else { &notes[n] },
+                    ..OrderFacts::default()
+                };
+                RouteRequest { facts, amount: fen(request.amount.minor() % 60_000 + 1), ..request }
+            })
+            .collect();
+        let routes = requests.iter().filter_map(|request| router.decide(request, &board).ok());
+        let by_rule = routes.filter(|route| route.trace.rule_no > 0).count();
+        println!("{count} rules: {by_rule} of {REQUESTS} payments are decided by one");
+        let mut next = 0;
+        group.bench_function(format!("{count} rules"), |bencher| {
+            bencher.iter(|| {
+                next = (next + 1) % REQUESTS;
+                black_box(&router.decide(black_box(&requests[next]), &board).is_ok());
+            });
+        });
+    }
+    group.finish();
+
+    let channels: Vec<Capability> = (0..CHANNELS).map(|n| channel(n, false)).collect();
+    let mut group = criterion.benchmark_group("rules as data");
+    group.sample_size(10);
+    group.bench_function("check, review and compile 1000 rules", |bencher| {
+        bencher.iter(|| Router::new(channels.clone(), by_rules(1_000), Vec::new()).is_ok());
+    });
+    let router = Router::new(channels, by_rules(50), Vec::new()).expect("the rules are sound");
+    let orders: Vec<Recorded> = requests(&[])
+        .into_iter()
+        .enumerate()
+        .map(|(n, request)| Recorded {
+            at: request.now,
+            platform: request.platform,
+            order_no: format!("A-{n}").into(),
+            key: n as u128 * 0x9e37_79b9_7f4a_7c15,
+            kind: request.kind,
+            currency: request.currency,
+            bank: request.bank,
+            card_type: request.card_type,
+            amount: request.amount,
+            payer: "payer".into(),
+            sub_orders: Vec::new(),
+            attributes: suanpan_model::OrderAttributes::default(),
+            metadata: vec![("tier".into(), format!("t{}", n % 9).into())],
+            channel: ChannelId(100 + u16::try_from(n % 16).unwrap_or(0)),
+            fee: fen(60),
+            outcome: if n % 20 == 0 { Outcome::ChannelFault } else { Outcome::Paid },
+        })
+        .collect();
+    group.bench_function("back-test of 1000000 recorded orders, 50 rules", |bencher| {
+        bencher.iter(|| {
+            let mut test = BackTest::new(&router);
+            for n in 0..1_000_000 {
+                black_box(test.step(&orders[n % REQUESTS]));
+            }
+            test.summary().changed
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, decisions, rule_decisions);
 criterion_main!(benches);

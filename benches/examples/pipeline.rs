@@ -14,9 +14,11 @@ use suanpan_model::*;
 use suanpan_runtime::api::{Answer, AnswerSink, Command, Reply, Request};
 use suanpan_runtime::balance_shard::{self, BalanceShard, Restored};
 use suanpan_runtime::clock::{Clock, SystemClock};
+use suanpan_runtime::learner::{Folded, Learner};
 use suanpan_runtime::messages::{Finished, HoldAnswer, HoldAsk, LogBatch, Rows, Source, VoidAsk};
 use suanpan_runtime::order_shard::{self, OrderShard};
-use suanpan_runtime::shared::{Counters, Feed, Gate, Meters, Registry, Shared};
+use suanpan_runtime::rulebook::RuleBook;
+use suanpan_runtime::shared::{Counters, Feed, Gate, Registry, Shared};
 use suanpan_runtime::statements::HandOver;
 use suanpan_runtime::store::{KeyFilter, Store, StoreOptions};
 
@@ -167,6 +169,7 @@ fn main() {
         amount_bands: vec![],
         designations: vec![],
         priority: vec![],
+        ..RoutingRules::default()
     };
     let router =
         Router::new(adapters.iter().map(|adapter| adapter.capability().clone()).collect(), rules, vec![]);
@@ -175,7 +178,8 @@ fn main() {
     let shared = Arc::new(Shared {
         clock: Arc::clone(&clock),
         registry: Registry::new(vec![PlatformPolicy::defaults(PLATFORM)]),
-        meters: Meters::new(router.capabilities().iter().map(|known| known.id)),
+        learner: Learner::new(router.capabilities(), Folded::default()),
+        rules: RuleBook::open(&dir.path().join("routing")).expect("a folder of rules"),
         router: arc_swap::ArcSwap::from_pointee(router),
         gate: Gate::new(usize::MAX / 2, usize::MAX / 2, usize::MAX / 2),
         feed: Feed::default(),
@@ -360,5 +364,6 @@ fn terms(n: u64, now: TimestampMs, merchants: &[AccountId], agents: &[AccountId]
         .into(),
         callback: "".into(),
         metadata: vec![],
+        attributes: None,
     }
 }

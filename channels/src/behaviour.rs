@@ -147,6 +147,8 @@ pub struct Behaviour {
     /// 262 144: an older one is forgotten, so that it is `NotFound` to queries and refunds and new to a repeated call.
     /// For load runs only.
     pub keep_lines: bool,
+    /// While this lasts, the channel fails every payment with trouble of its own.
+    pub outage: Option<suanpan_model::Maintenance>,
 }
 
 impl Behaviour {
@@ -180,6 +182,7 @@ impl Behaviour {
             refund_failure: Rate::NEVER,
             refund_unknown: Rate::NEVER,
             keep_lines: true,
+            outage: None,
         }
     }
 
@@ -213,6 +216,7 @@ impl Behaviour {
             refund_failure: Rate::from_percent(5),
             refund_unknown: Rate::from_percent(5),
             keep_lines: true,
+            outage: None,
         }
     }
 

@@ -5,6 +5,7 @@ use toml::{Table, Value};
 
 use crate::behaviour::Behaviour;
 
+mod conditions;
 mod raw;
 mod read;
 mod values;

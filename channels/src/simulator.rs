@@ -31,7 +31,7 @@ pub const SMS_CODE_REFUSED: &str = "000000";
 /// A simulated channel.
 ///
 /// What becomes of a payment follows from seed, channel, order and attempt alone: neither the order of calls nor threads
-/// nor batches change it. Two rules look at more: service hours at the clock, the daily quota at what was
+/// nor batches change it. Three rules look at more: service hours and outages at the clock, the daily quota at what was
 /// paid before.
 #[derive(Debug)]
 pub struct Simulator {

@@ -94,7 +94,7 @@ pub fn run(args: &MemoryArgs) -> Result<bool> {
     let router = world::router(&descriptors)?;
     let silent = |capability: &Capability| Arc::new(Silent(capability.clone())) as Arc<dyn Adapter>;
     let adapters = router.capabilities().iter().map(silent).collect();
-    let (instant, _) = world::world(now, args.engine.seed, None)?;
+    let (instant, _) = world::world(args.engine.seed, None)?;
     let world = World { router: router.clone(), adapters, ..instant };
     let mut options = options(&args.engine, &dir, BATCH);
     options.live_orders_max = options.live_orders_max.max(usize::try_from(args.orders)? + 1);

@@ -52,7 +52,7 @@ struct RecoveryReport {
 pub fn victim(args: &VictimArgs) -> Result<bool> {
     let tokio = runtime()?;
     let (now, seed) = (machine::now(), args.engine.seed);
-    let (world, _) = world::world(now, seed, Some(&books_dir(&args.dir)?))?;
+    let (world, _) = world::world(seed, Some(&books_dir(&args.dir)?))?;
     let router = world.router.clone();
     let engine = Engine::start(without_checkpoint(args, &args.dir), world)?;
     let cast = tokio.block_on(setup::cast(&engine, 100_000, 1_000))?;
@@ -108,7 +108,7 @@ pub fn run(args: &RecoveryArgs) -> Result<bool> {
     println!("killed after {} records and {} orders, {write_seconds:.1} s", life.records, life.finished);
 
     let tokio = runtime()?;
-    let (world, _) = world::world(machine::now(), seed, Some(&books_dir(&dir)?))?;
+    let (world, _) = world::world(seed, Some(&books_dir(&dir)?))?;
     let victim = VictimArgs { dir: dir.clone(), engine: args.engine.clone() };
     let begin = Instant::now();
     let engine = Engine::start(without_checkpoint(&victim, &dir), world)?;

@@ -82,7 +82,7 @@ pub fn run_in(args: &RunArgs, dir: &Path) -> Result<(RunReport, Verdict)> {
     let tokio = runtime()?;
     let now = machine::now();
     let seed = args.engine.seed;
-    let (world, adapters) = world::world(now, seed, None)?;
+    let (world, adapters) = world::world(seed, None)?;
     let router = world.router.clone();
     let in_flight = if args.rate.is_some() { 0 } else { args.in_flight };
     let engine = Engine::start(options(&args.engine, dir, in_flight), world)?;

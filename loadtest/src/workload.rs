@@ -166,6 +166,7 @@ fn terms(cast: &Cast, now: TimestampMs, random: &mut Random) -> Result<(OrderTer
         ],
         callback: SmolStr::default(),
         metadata: Vec::new(),
+        attributes: None,
     };
     Ok((terms, merchant, agent))
 }
@@ -178,16 +179,7 @@ fn expect(
     router: &Router,
     now: TimestampMs,
 ) -> Result<Template> {
-    let request = RouteRequest {
-        now,
-        platform: terms.platform,
-        kind: terms.kind,
-        currency: terms.currency,
-        bank: terms.bank,
-        card_type: terms.card_type,
-        amount: terms.payable(),
-        tried: &[],
-    };
+    let request = RouteRequest::of(&terms, now, &[]);
     let route = router.decide(&request, &AllOpen)?;
     let channel = route.channel;
     let taking = descriptors.iter().find(|descriptor| descriptor.capability.id == channel);
@@ -230,16 +222,7 @@ mod tests {
         let mut rules = BTreeSet::new();
         for template in workload.templates() {
             let terms = &template.terms;
-            let request = RouteRequest {
-                now,
-                platform: terms.platform,
-                kind: terms.kind,
-                currency: terms.currency,
-                bank: terms.bank,
-                card_type: terms.card_type,
-                amount: terms.payable(),
-                tried: &[],
-            };
+            let request = RouteRequest::of(&terms, now, &[]);
             rules.insert(router.decide(&request, &AllOpen).unwrap().rule.name());
             assert!((PRICES.0..=PRICES.1).contains(&terms.amount.minor()));
         }

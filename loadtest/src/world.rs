@@ -101,18 +101,19 @@ pub fn router(descriptors: &[Descriptor]) -> Result<Router> {
             designation(Some("CCB"), None, &["cpcn"])?,
         ],
         priority: list(&["wechat"])?,
+        ..RoutingRules::default()
     };
     let capabilities = descriptors.iter().map(|descriptor| descriptor.capability.clone()).collect();
     Ok(Router::new(capabilities, rules, Vec::new())?)
 }
 
-/// The world of a run that begins at `now`, and the channels in it.
+/// The world of a run, and the channels in it.
 ///
 /// With `books`, a folder, the channels keep their books in files there and go on where these end.
 ///
 /// # Errors
 /// As [`descriptors`] and [`router`]; trouble with the books.
-pub fn world(now: TimestampMs, seed: u64, books: Option<&Path>) -> Result<(World, Vec<Arc<dyn Adapter>>)> {
+pub fn world(seed: u64, books: Option<&Path>) -> Result<(World, Vec<Arc<dyn Adapter>>)> {
     let descriptors = descriptors()?;
     let router = router(&descriptors)?;
     let mut adapters: Vec<Arc<dyn Adapter>> = Vec::with_capacity(descriptors.len());

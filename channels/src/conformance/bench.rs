@@ -117,6 +117,7 @@ impl Bench {
             splits: std::iter::empty().collect(),
             callback: SmolStr::default(),
             metadata: Vec::new(),
+            attributes: None,
         }
     }
 

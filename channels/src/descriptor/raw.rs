@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use toml::Value;
 
+use super::conditions::RawConditions;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawChannel {
@@ -26,6 +28,8 @@ pub struct RawChannel {
     pub call_timeout_ms: u64,
     pub calls_max: u64,
     pub tariff: RawTariff,
+    #[serde(default)]
+    pub conditions: RawConditions,
     #[serde(default)]
     pub simulator: RawSimulator,
 }
@@ -77,6 +81,7 @@ pub struct RawSimulator {
     pub refund_failure: Option<String>,
     pub refund_unknown: Option<String>,
     pub keep_lines: Option<bool>,
+    pub outage: Option<super::conditions::RawMaintenance>,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]

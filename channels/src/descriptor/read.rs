@@ -86,6 +86,7 @@ pub fn descriptor(channel: &str, raw: RawChannel) -> Result<Descriptor, Descript
         query_ladder: query_ladder(read, raw.query_ladder_s)?,
         call_timeout: DurationMs(raw.call_timeout_ms),
         calls_max,
+        conditions: super::conditions::conditions(read, &raw.conditions, currency)?,
     };
     Ok(Descriptor { capability, behaviour: behaviour(read, &raw.simulator)? })
 }
@@ -117,7 +118,7 @@ fn query_ladder(read: Reader<'_>, waits: Option<Vec<u64>>) -> Result<Vec<Duratio
     Ok(waits.into_iter().map(DurationMs::from_secs).collect())
 }
 
-fn bands(
+pub(super) fn bands(
     read: Reader<'_>,
     card: &str,
     raw: &[RawBand],
@@ -194,6 +195,7 @@ fn behaviour(read: Reader<'_>, raw: &RawSimulator) -> Result<Behaviour, Descript
         refund_failure: rate("refund_failure", &raw.refund_failure)?,
         refund_unknown: rate("refund_unknown", &raw.refund_unknown)?,
         keep_lines: raw.keep_lines.unwrap_or(true),
+        outage: raw.outage.as_ref().map(|one| super::conditions::maintenance(read, one)).transpose()?,
     };
     match behaviour.exclusive_sums() {
         Ok(()) => Ok(behaviour),

@@ -98,7 +98,8 @@ impl Turn<'_> {
             }
         }
         let open = self.capability.hours.is_none_or(|hours| hours.contain(self.clock.beijing_minute()));
-        (!open).then_some(FailureKind::Channel)
+        let out = self.behaviour.outage.is_some_and(|outage| outage.contains(self.clock));
+        (!open || out).then_some(FailureKind::Channel)
     }
 
     /// Creates a gateway payment and lets its payer go.

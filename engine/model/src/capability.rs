@@ -2,6 +2,7 @@
 
 use smol_str::SmolStr;
 
+use crate::conditions::Conditions;
 use crate::ids::ChannelId;
 use crate::money::{Amount, Currency};
 use crate::order::{Bank, CardType, PayKind};
@@ -141,6 +142,8 @@ pub struct Capability {
     pub call_timeout: DurationMs,
     /// How many calls may be under way at once.
     pub calls_max: usize,
+    /// Further conditions.
+    pub conditions: Conditions,
 }
 
 /// The query ladder of a channel that does not name its own: 2, 3, 5, 10, 20, 30 s, 1, 2, 5, 10, 30 min, then
@@ -148,6 +151,19 @@ pub struct Capability {
 pub const QUERY_LADDER_SECS: [u64; 12] = [2, 3, 5, 10, 20, 30, 60, 120, 300, 600, 1_800, 3_600];
 
 impl Capability {
+    /// The channel's fee for a payment, in minor units, when its volume of the month is `month_volume`.
+    #[must_use]
+    pub fn fee(
+        &self,
+        amount: Amount,
+        bank: Option<Bank>,
+        card_type: Option<CardType>,
+        month_volume: Amount,
+    ) -> Amount {
+        let special = self.conditions.special_tariff(bank, month_volume);
+        special.unwrap_or(&self.tariff).fee(amount, card_type)
+    }
+
     /// The wait before query number `queries` (from 0).
     #[must_use]
     pub fn query_wait(&self, queries: u16) -> DurationMs {

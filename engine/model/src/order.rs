@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 
+use crate::attributes::OrderAttributes;
 use crate::channel::{FailureKind, NotSentWhy, PayerAction, UnknownWhy};
 use crate::coupon::CouponUse;
 use crate::entry::Entry;
@@ -149,6 +150,8 @@ pub struct OrderTerms {
     pub callback: SmolStr,
     /// The mall's own notes, handed back as they came.
     pub metadata: Vec<(SmolStr, SmolStr)>,
+    /// What routing rules may look at beyond the fields above, if anything is said.
+    pub attributes: Option<Box<OrderAttributes>>,
 }
 
 impl OrderTerms {

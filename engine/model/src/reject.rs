@@ -63,6 +63,8 @@ codes! {
     UnknownChannel = "unknown_channel", 404;
     /// The attempt or refund is not known.
     UnknownAttempt = "unknown_attempt", 404;
+    /// The version of the routing rules is not above the one in force.
+    RulesVersion = "rules_version", 409;
     /// The campaign is not known on this platform.
     UnknownCampaign = "unknown_campaign", 404;
     /// The amount is zero.
@@ -77,6 +79,8 @@ codes! {
     CurrencyMismatch = "currency_mismatch", 400;
     /// The time is in the past, or too far away.
     InvalidExpiry = "invalid_expiry", 400;
+    /// The routing rules cannot work.
+    InvalidRules = "invalid_rules", 422;
     /// The type of the account does not allow this.
     AccountTypeNotAllowed = "account_type_not_allowed", 422;
     /// Too many receivers of splits.

@@ -40,6 +40,20 @@ impl TimestampMs {
         }
     }
 
+    /// Number of the calendar month in Beijing, counted from January 1970, and the day of it, from 1.
+    #[must_use]
+    pub const fn beijing_month(self) -> (u32, u32) {
+        // Years that begin in March end with the leap day: month and day follow from the day of the year alone.
+        let days = self.beijing_day() + 719_468;
+        let (era, of_era) = (days / 146_097, days % 146_097);
+        let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let from_march = (5 * of_year + 2) / 153;
+        let day = of_year - (153 * from_march + 2) / 5 + 1;
+        let months = (era * 400 + year_of_era) * 12 + from_march + 2;
+        (months.saturating_sub(1_970 * 12), day)
+    }
+
     /// Minute of the day in Beijing, 0 to 1439.
     #[must_use]
     pub const fn beijing_minute(self) -> u16 {
@@ -89,6 +103,19 @@ impl Sub<DurationMs> for TimestampMs {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn months_in_beijing() {
+        let at = |day: u64| TimestampMs((day * 86_400_000).saturating_sub(8 * 3_600_000));
+        assert_eq!(TimestampMs(0).beijing_month(), (0, 1));
+        assert_eq!(at(30).beijing_month(), (0, 31));
+        assert_eq!(at(31).beijing_month(), (1, 1));
+        // 2024-02-29 and 2024-03-01, 2025-12-31 and 2026-01-01.
+        assert_eq!(at(19_782).beijing_month(), (649, 29));
+        assert_eq!(at(19_783).beijing_month(), (650, 1));
+        assert_eq!(at(20_453).beijing_month(), (671, 31));
+        assert_eq!(at(20_454).beijing_month(), (672, 1));
+    }
 
     #[test]
     fn beijing_calendar() {

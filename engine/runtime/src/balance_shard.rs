@@ -298,6 +298,7 @@ impl BalanceShard {
             records: batch.records,
             payload: batch.payload,
             instructions: batch.instructions,
+            observations: Vec::new(),
         });
         // Orders may name an account once its opening stands in the log before them.
         for (account, name, facts) in batch.opened {

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod coupons;
+mod routing;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -88,6 +89,7 @@ pub struct EngineStats {
 ///     amount_bands: vec![],
 ///     designations: vec![],
 ///     priority: vec![],
+///     ..RoutingRules::default()
 /// };
 /// let world = World {
 ///     router: Router::new(capabilities, rules, vec![])?,
@@ -128,6 +130,7 @@ pub struct EngineStats {
 ///         splits: Default::default(),
 ///         callback: "".into(),
 ///         metadata: vec![],
+///         attributes: None,
 ///     });
 ///     // The answer comes when the order is on disk; the channel is called after that.
 ///     let Reply::Order(created) = engine.call(Command::Create(terms.clone())).await? else { unreachable!() };

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
-use suanpan_model::{ChannelId, Lsn, OrderId};
+use suanpan_core::routing::learning::Learning;
+use suanpan_model::{Lsn, OrderId};
 
 use crate::codec::encode_row;
 use crate::log_writer::LogMessage;
@@ -34,8 +35,10 @@ pub struct CheckpointMeta {
     pub replay_from: Lsn,
     /// The latest order number given out.
     pub last_id: OrderId,
-    /// What channels took: channel, Beijing day, minor units.
-    pub meters: Vec<(ChannelId, u32, u64)>,
+    /// What was learned about channels is complete up to here: not before any row of the checkpoint.
+    pub learned_upto: Lsn,
+    /// What was learned about channels.
+    pub learning: Learning,
 }
 
 /// Who hears that the archive has something.
@@ -157,7 +160,9 @@ impl<L: Listeners> Keeper<L> {
         let seen = self.parts_seen.remove(&epoch).unwrap_or_default();
         let replay_from = seen.iter().map(|(lsn, _)| *lsn).min().unwrap_or_default();
         let last_id = seen.iter().map(|(_, id)| *id).max().unwrap_or_default();
-        let meta = CheckpointMeta { replay_from, last_id, meters: self.shared.meters.snapshot() };
+        let learned = self.shared.learner.snapshot();
+        let meta =
+            CheckpointMeta { replay_from, last_id, learned_upto: learned.upto, learning: learned.learning };
         if !self.retry("a checkpoint cannot be sealed", |store| store.seal_checkpoint(&encode_row(&meta))) {
             return false;
         }

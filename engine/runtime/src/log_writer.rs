@@ -156,6 +156,8 @@ impl<L: Listeners> LogWriter<L> {
         count(&counters.log_bytes, self.group.len() as u64);
         counters.durable_lsn.store(durable.0, std::sync::atomic::Ordering::Release);
         self.bytes_since_checkpoint += self.group.len() as u64;
+        let observations = batches.iter().flat_map(|batch| batch.observations.iter().copied());
+        self.shared.learner.fold(observations, durable);
         self.tell(first, durable, batches);
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 use suanpan_core::ledger::{Instruction, LedgerCommand};
+use suanpan_core::routing::learning::Observation;
 use suanpan_model::order::OrderHold;
 use suanpan_model::{
     AccountId, Amount, Campaign, CauseId, Currency, Lsn, Order, OrderId, Reject, TimestampMs,
@@ -45,6 +46,8 @@ pub struct LogBatch {
     pub payload: Vec<u8>,
     /// What they tell each balance shard to do.
     pub instructions: Vec<Vec<TimedInstruction>>,
+    /// What they say about channels, in their order.
+    pub observations: Vec<Observation>,
 }
 
 /// A hold that an order needs.

@@ -267,7 +267,7 @@ impl OrderShard {
         let policy = policies.get(&live.order.terms.platform).ok_or_else(unknown_platform)?;
         let router = self.shared.router.load();
         let directory = Known { registry: &self.shared.registry, cache: &self.facts };
-        let standing = &self.shared.meters;
+        let standing = self.shared.learner.board();
         let context = Context { now, policy, router: &router, standing, directory: &directory, granted };
         let events = match order::decide(&live.order, command, &context)? {
             Decision::Repeat => return Ok(Decided::Told(summary(&live.order, true))),
@@ -361,7 +361,8 @@ fn record(
     live.dirty = true;
     live.last_batch = outbox.sent() + 1;
     for event in &events {
-        meter(shared, order, event, now);
+        meter(shared, order, event);
+        outbox.observe(order, event, now);
     }
     let due = order.next_due();
     if due < live.scheduled {
@@ -378,26 +379,19 @@ fn record(
     outbox.write(&Record::Order { order: order.id, at: now, events });
 }
 
-/// Counts what a payment takes from, or gives back to, a channel's daily quota.
-fn meter(shared: &Shared, order: &Order, event: &OrderEvent, now: TimestampMs) {
-    let amount = order.terms.payable();
+/// Counts what happens to orders.
+fn meter(shared: &Shared, order: &Order, event: &OrderEvent) {
     match event {
-        OrderEvent::AttemptStarted { route, .. } => {
-            shared.meters.reserve(route.channel, now.beijing_day(), amount);
-        }
-        OrderEvent::AttemptFailed { attempt, .. }
-        | OrderEvent::AttemptNotSent { attempt, .. }
-        | OrderEvent::AttemptClosed { attempt } => {
-            if let Some(attempt) = order.attempt(*attempt) {
-                shared.meters.release(attempt.channel(), attempt.started_at.beijing_day(), amount);
-            }
-        }
         OrderEvent::Contradicted { attempt, said } => {
             count(&shared.counters.contradictions, 1);
             tracing::warn!(order = %order.id, %attempt, %said, "a channel contradicts what is known");
         }
         OrderEvent::Created { .. } => count(&shared.counters.created, 1),
-        OrderEvent::AttemptAccepted { .. }
+        OrderEvent::AttemptStarted { .. }
+        | OrderEvent::AttemptAccepted { .. }
+        | OrderEvent::AttemptFailed { .. }
+        | OrderEvent::AttemptNotSent { .. }
+        | OrderEvent::AttemptClosed { .. }
         | OrderEvent::SmsConfirmed { .. }
         | OrderEvent::AttemptInDoubt { .. }
         | OrderEvent::AttemptQueried { .. }

@@ -10,10 +10,12 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 use suanpan_core::ledger::{Hold, Marks, instructions};
 use suanpan_core::order;
+use suanpan_core::routing::learning::observe;
 use suanpan_model::order::OrderHold;
 use suanpan_model::refund::{RefundSource, RefundState};
 use suanpan_model::{
-    AccountId, AccountType, Campaign, Currency, HoldId, LedgerEvent, Lsn, Order, OrderEvent, OrderId, Record,
+    AccountId, AccountType, Campaign, ChannelId, Conditions, Currency, HoldId, LedgerEvent, Lsn, Order,
+    OrderEvent, OrderId, Record,
 };
 
 use crate::balance_shard::{Restored, movement, reference_key};
@@ -86,7 +88,21 @@ pub fn recover(
     shards: usize,
     purpose: Purpose,
 ) -> Result<Recovered, EngineFault> {
-    let mut replay = Replay::load(store, shards, purpose)?;
+    recover_with(store, journal, shards, purpose, &FxHashMap::default())
+}
+
+/// The same, and what was learned about channels under these conditions, as the header of the checkpoint has it.
+///
+/// # Errors
+/// As [`recover`].
+pub fn recover_with(
+    store: &Store,
+    journal: &dyn Journal,
+    shards: usize,
+    purpose: Purpose,
+    conditions: &FxHashMap<ChannelId, Conditions>,
+) -> Result<Recovered, EngineFault> {
+    let mut replay = Replay::load(store, shards, purpose, conditions)?;
     let from = replay.state.meta.replay_from.next();
     if from.0 > journal.next_lsn() {
         let what = format!("the checkpoint ends at {}, the journal before it", from.0 - 1);
@@ -127,11 +143,19 @@ struct Replay<'a> {
     /// For each account, the last line that the archive has.
     archived_lines: FxHashMap<AccountId, Lsn>,
     told: u64,
+    conditions: &'a FxHashMap<ChannelId, Conditions>,
+    /// Of orders whose row is newer than what is replayed: how many steps of their life were replayed.
+    behind: FxHashMap<OrderId, usize>,
     state: Recovered,
 }
 
 impl<'a> Replay<'a> {
-    fn load(store: &'a Store, shards: usize, purpose: Purpose) -> Result<Self, EngineFault> {
+    fn load(
+        store: &'a Store,
+        shards: usize,
+        purpose: Purpose,
+        conditions: &'a FxHashMap<ChannelId, Conditions>,
+    ) -> Result<Self, EngineFault> {
         let damaged = |what: &str, fault: &dyn std::fmt::Display| EngineFault::Replay {
             lsn: 0,
             what: format!("the checkpoint's {what} cannot be read: {fault}"),
@@ -191,6 +215,8 @@ impl<'a> Replay<'a> {
             finished: Vec::new(),
             archived_lines: FxHashMap::default(),
             told: 0,
+            conditions,
+            behind: FxHashMap::default(),
             state,
         })
     }
@@ -198,7 +224,10 @@ impl<'a> Replay<'a> {
     fn record(&mut self, lsn: Lsn, record: &Record) -> Result<(), EngineFault> {
         self.state.replayed += 1;
         match record {
-            Record::Order { order, at, events } => self.order(lsn, *order, *at, events)?,
+            Record::Order { order, at, events } => {
+                self.order(lsn, *order, *at, events)?;
+                self.learn(lsn, *order, *at, events)?;
+            }
             Record::Ledger { event, .. } => self.ledger_event(event),
         }
         let (Record::Order { at, .. } | Record::Ledger { at, .. }) = record;
@@ -282,6 +311,49 @@ impl<'a> Replay<'a> {
         known.dirty = true;
         if known.order.is_finished() {
             self.finished.push(id);
+        }
+        Ok(())
+    }
+
+    /// Folds in what a record says about channels, once.
+    fn learn(
+        &mut self,
+        lsn: Lsn,
+        id: OrderId,
+        at: suanpan_model::TimestampMs,
+        events: &[OrderEvent],
+    ) -> Result<(), EngineFault> {
+        if lsn <= self.state.meta.learned_upto {
+            return Ok(());
+        }
+        let archived;
+        let (order, applied) = match self.state.orders.get(&id) {
+            Some(known) => (&known.order, known.applied),
+            None => match self.archived(id, lsn)? {
+                Some((order, applied)) => {
+                    archived = order;
+                    (&archived, applied)
+                }
+                None => return Ok(()),
+            },
+        };
+        // A row that is newer than this record has later steps, too: what was known then is what stood up to it.
+        let upto = if lsn <= applied {
+            let from = self.behind.get(&id).copied().unwrap_or(0);
+            let is_this = |steps: &[suanpan_model::order::Step]| {
+                steps.iter().zip(events).all(|(step, event)| step.at == at && step.kind == event.kind())
+            };
+            let found = order.steps[from..].windows(events.len().max(1)).position(is_this);
+            let upto = found.map_or(from, |place| from + place) + events.len();
+            self.behind.insert(id, upto);
+            upto.min(order.steps.len())
+        } else {
+            order.steps.len()
+        };
+        for seen in events.iter().filter_map(|event| observe(order, upto, event, at)) {
+            if let Some(conditions) = self.conditions.get(&seen.channel) {
+                self.state.meta.learning.fold(&seen, conditions);
+            }
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 //! and counters. Nothing here is locked on the hot path.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
@@ -11,14 +11,15 @@ use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
 use suanpan_core::ledger::CouponAccounts;
 use suanpan_core::order::{AccountFacts, Directory};
-use suanpan_core::routing::{Router, Standing};
+use suanpan_core::routing::Router;
 use suanpan_model::{
-    AccountId, AccountType, Amount, Campaign, CampaignId, ChannelId, PlatformId, PlatformPolicy, Reject,
-    RejectCode, TimestampMs,
+    AccountId, AccountType, Campaign, CampaignId, PlatformId, PlatformPolicy, Reject, RejectCode,
 };
 
 use crate::api::Notice;
 use crate::clock::Clock;
+use crate::learner::Learner;
+use crate::rulebook::RuleBook;
 use crate::store::Store;
 
 /// The name under which a platform knows an account.
@@ -140,77 +141,6 @@ impl Directory for Registry {
 
     fn campaign(&self, id: CampaignId) -> Option<Arc<Campaign>> {
         self.campaigns.load().get(&id).map(|(campaign, _)| Arc::clone(campaign))
-    }
-}
-
-/// What channels took today.
-#[derive(Debug, Default)]
-pub struct Meters {
-    rows: FxHashMap<ChannelId, Meter>,
-}
-
-#[derive(Debug, Default)]
-struct Meter {
-    day: AtomicU32,
-    used: AtomicU64,
-}
-
-impl Meters {
-    /// Meters of these channels, at zero.
-    #[must_use]
-    pub fn new(channels: impl Iterator<Item = ChannelId>) -> Self {
-        Self { rows: channels.map(|channel| (channel, Meter::default())).collect() }
-    }
-
-    /// Counts a payment that was begun on Beijing day `day`.
-    pub fn reserve(&self, channel: ChannelId, day: u32, amount: Amount) {
-        let Some(meter) = self.rows.get(&channel) else { return };
-        if meter.day.load(Ordering::Acquire) < day && meter.day.fetch_max(day, Ordering::AcqRel) < day {
-            meter.used.store(0, Ordering::Release);
-        }
-        if meter.day.load(Ordering::Acquire) == day {
-            meter.used.fetch_add(amount.minor(), Ordering::Relaxed);
-        }
-    }
-
-    /// Takes back a payment that was begun on Beijing day `day` and came to nothing.
-    pub fn release(&self, channel: ChannelId, day: u32, amount: Amount) {
-        let Some(meter) = self.rows.get(&channel) else { return };
-        if meter.day.load(Ordering::Acquire) == day {
-            let less = |used: u64| Some(used.saturating_sub(amount.minor()));
-            let _ = meter.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-        }
-    }
-
-    /// What each channel took, for the checkpoint.
-    #[must_use]
-    pub fn snapshot(&self) -> Vec<(ChannelId, u32, u64)> {
-        let row = |(channel, meter): (&ChannelId, &Meter)| {
-            (*channel, meter.day.load(Ordering::Acquire), meter.used.load(Ordering::Relaxed))
-        };
-        self.rows.iter().map(row).collect()
-    }
-
-    /// Puts back what the checkpoint kept.
-    pub fn restore(&self, rows: &[(ChannelId, u32, u64)]) {
-        for (channel, day, used) in rows {
-            if let Some(meter) = self.rows.get(channel) {
-                meter.day.store(*day, Ordering::Release);
-                meter.used.store(*used, Ordering::Release);
-            }
-        }
-    }
-}
-
-impl Standing for Meters {
-    fn quota_used(&self, _channel_index: usize, channel: ChannelId, day: u32) -> Amount {
-        let same_day = |meter: &&Meter| meter.day.load(Ordering::Acquire) == day;
-        let meter = self.rows.get(&channel).filter(same_day);
-        Amount::from_minor(meter.map_or(0, |meter| meter.used.load(Ordering::Relaxed)))
-    }
-
-    fn is_healthy(&self, _channel_index: usize, _channel: ChannelId, _now: TimestampMs) -> bool {
-        true
     }
 }
 
@@ -459,8 +389,10 @@ pub struct Shared {
     pub registry: Registry,
     /// Channels and rules.
     pub router: ArcSwap<Router>,
-    /// What channels took today.
-    pub meters: Meters,
+    /// What was learned about channels, and the room that they have.
+    pub learner: Learner,
+    /// Rules that were put.
+    pub rules: RuleBook,
     /// Admission.
     pub gate: Gate,
     /// Subscribers.

@@ -21,12 +21,14 @@ use crate::clock::{Clock, SystemClock};
 use crate::fault::EngineFault;
 use crate::journal::{Journal, JournalOptions, SegmentJournal};
 use crate::keeper::Keeper;
+use crate::learner::{Folded, Learner};
 use crate::log_writer::{LogMessage, LogWriter};
 use crate::messages::KeeperMessage;
 use crate::options::{EngineOptions, World};
 use crate::order_shard::OrderShard;
-use crate::recovery::{Purpose, Recovered, recover};
-use crate::shared::{Counters, Feed, Gate, Meters, Registry, Shared};
+use crate::recovery::{Purpose, Recovered, recover_with};
+use crate::rulebook::RuleBook;
+use crate::shared::{Counters, Feed, Gate, Registry, Shared};
 use crate::store::{KeyFilter, Store, StoreOptions};
 
 /// Largest group of the journal: what gathers while the disk stands still must fit, and is bounded by the gate.
@@ -67,22 +69,28 @@ impl Running {
     ) -> Result<Self, EngineFault> {
         check(options)?;
         let store = open_store(options)?;
-        let recovered = recover(&store, &*journal, options.shards, Purpose::Start)?;
+        let World { router, policies, adapters } = world;
+        let conditions = |known: &suanpan_model::Capability| (known.id, known.conditions.clone());
+        let conditions = router.capabilities().iter().map(conditions).collect();
+        let mut recovered = recover_with(&store, &*journal, options.shards, Purpose::Start, &conditions)?;
+        let rules = RuleBook::open(&options.dir.join("routing"))?;
+        let router = rules.apply(router)?;
+        let folded =
+            Folded { upto: recovered.durable, learning: std::mem::take(&mut recovered.meta.learning) };
         if let Some(first) = recovered.all_breaks().into_iter().next() {
             return Err(EngineFault::Broken { first });
         }
-        let World { router, policies, adapters } = world;
         let shared = Arc::new(Shared {
             clock: Arc::new(SystemClock::default()) as Arc<dyn Clock>,
             registry: Registry::new(policies),
-            meters: Meters::new(router.capabilities().iter().map(|known| known.id)),
+            learner: Learner::new(router.capabilities(), folded),
+            rules,
             router: ArcSwap::from_pointee(router),
             gate: Gate::new(options.in_flight_max, options.live_orders_max, options.archive_lag_max),
             feed: Feed::default(),
             counters: Counters::default(),
             store,
         });
-        shared.meters.restore(&recovered.meta.meters);
         shared.counters.durable_lsn.store(recovered.durable.0, std::sync::atomic::Ordering::Release);
         let (log, log_inbox) = unbounded();
         let (keeper, keeper_inbox) = unbounded();

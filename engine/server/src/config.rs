@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use smol_str::SmolStr;
-use suanpan_core::routing::Strategy;
-use suanpan_model::{AccountType, Amount, Bank, Campaign, CardType, Currency, PlatformPolicy};
+use suanpan_model::{AccountType, Amount, Campaign, Currency, PlatformPolicy};
+
+use crate::wire::RulesIn;
 
 mod raw;
 mod read;
@@ -105,7 +106,7 @@ pub struct PlatformConfig {
     /// What is put on its coupon fund once.
     pub coupon_fund: Option<Amount>,
     /// Its routing rules.
-    pub routing: RoutingConfig,
+    pub routing: RulesIn,
     /// Accounts that are opened at the start.
     pub accounts: Vec<AccountConfig>,
 }
@@ -119,43 +120,6 @@ pub struct AccountConfig {
     pub reference: SmolStr,
     /// Its currency.
     pub currency: Currency,
-}
-
-/// Routing rules of a platform; channels by name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RoutingConfig {
-    /// Version of the rules.
-    pub version: u32,
-    /// Strategies in the order in which they are asked.
-    pub order: Vec<Strategy>,
-    /// Bands of amounts.
-    pub amount_bands: Vec<BandConfig>,
-    /// Channels by bank and card type.
-    pub designations: Vec<DesignationConfig>,
-    /// The priority list.
-    pub priority: Vec<String>,
-}
-
-/// Channels for a band of amounts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BandConfig {
-    /// Smallest amount.
-    pub from: Amount,
-    /// First amount above the band.
-    pub until: Option<Amount>,
-    /// Channels by name.
-    pub channels: Vec<String>,
-}
-
-/// Channels for a bank, a card type, or both.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DesignationConfig {
-    /// The bank.
-    pub bank: Option<Bank>,
-    /// The kind of card.
-    pub card_type: Option<CardType>,
-    /// Channels by name.
-    pub channels: Vec<String>,
 }
 
 /// What is wrong with a configuration.

@@ -54,6 +54,13 @@ mod list {
             "statement, oldest first; ?after=&from=&until=&limit=";
         TOP_UPS = "POST" "/v1/platforms/{platform}/accounts/{kind}/{reference}/top-ups",
             "put money from outside on an account";
+        EXPLAIN = "GET" "/v1/platforms/{platform}/orders/{order}/explain",
+            "how the channel of each attempt was chosen: every candidate, fees, the rule, in words and data";
+        RULES = "GET" "/v1/platforms/{platform}/routing/rules", "the routing rules in force";
+        RULES_PUT = "PUT" "/v1/platforms/{platform}/routing/rules",
+            "put routing rules in force at once, with a higher version; faults refuse, warnings are listed";
+        BACK_TEST = "POST" "/v1/platforms/{platform}/routing/back-test",
+            "a draft rule set against recorded orders, as lines of JSON: progress, changes, summary";
         WHAT_IF = "POST" "/v1/platforms/{platform}/routing/what-if", "the channel that a payment would take, and why";
         ACCOUNT_BY_ID = "GET" "/v1/accounts/{account}", "balances of an account by its number";
         NOTIFICATIONS = "POST" "/v1/channels/{channel}/notifications", "what a simulated channel has to say";

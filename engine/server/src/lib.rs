@@ -4,6 +4,8 @@
 //! `Engine::shutdown`, end it.
 
 mod answer;
+pub mod back_test;
+pub mod back_test_file;
 mod body;
 pub mod config;
 pub mod demo;
@@ -14,6 +16,7 @@ pub mod log;
 mod metrics;
 pub mod problem;
 mod routes;
+pub mod rule_names;
 mod server;
 pub mod signals;
 mod start;

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use suanpan_model::PlatformId;
 use suanpan_server::config::BUILTIN;
 use suanpan_server::demo::{self, DemoOptions};
 use suanpan_server::signals::StopSignals;
-use suanpan_server::{Config, bootstrap, log, run, start_engine, verify};
+use suanpan_server::{Config, back_test_file, bootstrap, log, run, start_engine, verify};
 
 /// A payment order and routing engine.
 #[derive(Debug, Parser)]
@@ -58,6 +59,27 @@ enum Command {
         /// The directory.
         dir: PathBuf,
     },
+    /// Try a draft of routing rules on recorded orders.
+    BackTest {
+        /// Configuration file with the platform and the channels; the builtin one when absent.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// The platform.
+        #[arg(long, value_name = "N")]
+        platform: u32,
+        /// The draft: JSON or TOML, with the keys of `[platform.routing]`.
+        #[arg(long, value_name = "FILE")]
+        rules: PathBuf,
+        /// Recorded orders, a line of JSON each.
+        #[arg(long, value_name = "FILE", conflicts_with = "data", required_unless_present = "data")]
+        orders: Option<PathBuf>,
+        /// Directory of a stopped engine, whose archive has the orders.
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+        /// Most changed orders that are told.
+        #[arg(long, value_name = "N", default_value_t = 1_000)]
+        changes_max: u64,
+    },
     /// Print the commented default configuration.
     Config,
 }
@@ -76,6 +98,12 @@ fn main() -> anyhow::Result<()> {
             Ok(actix_rt::System::new().block_on(demo::run(&options))?)
         }
         Command::Verify { dir } => Ok(verify::run(&dir)?),
+        Command::BackTest { config, platform, rules, orders, data, changes_max } => {
+            let config = Config::load(config.as_deref())?;
+            let draft =
+                back_test_file::Draft { platform: PlatformId(platform), rules, orders, data, changes_max };
+            Ok(back_test_file::run(&config, &draft)?)
+        }
         Command::Config => {
             print!("{BUILTIN}");
             Ok(())

@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use suanpan_core::routing::Router;
+use suanpan_core::routing::learning::{Circuit, Learning};
+use suanpan_model::{Capability, TimestampMs};
 use suanpan_runtime::EngineStats;
 
 use crate::endpoint::Endpoint;
@@ -150,6 +153,54 @@ fn write_engine(out: &mut String, stats: &EngineStats) {
     head(out, name, "gauge", "time of a group commit");
     line(out, name, "quantile=\"0.5\"", &seconds(stats.commit_micros.0));
     line(out, name, "quantile=\"0.99\"", &seconds(stats.commit_micros.1));
+}
+
+/// What was learned about each channel: whether its circuit lets payments through, how often it opened, its latency, how
+/// often it succeeds, what it took.
+pub fn write_channels(out: &mut String, router: &Router, learning: &Learning, now: TimestampMs) {
+    type Read<'a> = &'a dyn Fn(&Capability) -> Option<String>;
+    let health = |one: &Capability| learning.channel(one.id).map(|known| known.health);
+    let healthy = |one: &Capability| learning.is_healthy(one.id, &one.conditions, now);
+    let closed = |one: &Capability| health(one).is_none_or(|known| known.circuit == Circuit::Closed);
+    let ppm = |ppm: u32| format!("{}.{:06}", ppm / 1_000_000, ppm % 1_000_000);
+    let results = |one: &Capability| learning.window(one.id, None, None).copied();
+    let gauges: [(&str, &str, Read<'_>); 7] = [
+        ("suanpan_channel_healthy", "1 while the circuit lets payments or probes through", &|one| {
+            Some(u8::from(healthy(one)).to_string())
+        }),
+        ("suanpan_channel_circuit_closed", "1 while every payment passes", &|one| {
+            Some(u8::from(closed(one)).to_string())
+        }),
+        ("suanpan_channel_latency_ms", "moving average of the time to the first answer", &|one| {
+            health(one)?.latency_ms().map(|latency| latency.to_string())
+        }),
+        ("suanpan_channel_success_ratio", "how often it succeeds at the least (95 % confidence)", &|one| {
+            results(one)?.success().map(|success| ppm(success.ppm()))
+        }),
+        ("suanpan_channel_results", "results that the success ratio stands on", &|one| {
+            Some(results(one)?.results().to_string())
+        }),
+        ("suanpan_channel_taken_today_minor", "taken on this day in Beijing, in minor units", &|one| {
+            Some(learning.day_used(one.id, now.beijing_day()).minor().to_string())
+        }),
+        ("suanpan_channel_taken_month_minor", "taken in this month in Beijing, in minor units", &|one| {
+            Some(learning.month_used(one.id, now.beijing_month().0).minor().to_string())
+        }),
+    ];
+    for (name, help, read) in gauges {
+        head(out, name, "gauge", help);
+        for one in router.capabilities() {
+            if let Some(value) = read(one) {
+                line(out, name, &format!("channel=\"{}\"", one.name), &value);
+            }
+        }
+    }
+    let name = "suanpan_channel_circuit_opened_total";
+    head(out, name, "counter", "how often the circuit opened");
+    for one in router.capabilities() {
+        let opened = health(one).map_or(0, |known| known.opened);
+        line(out, name, &format!("channel=\"{}\"", one.name), &opened.to_string());
+    }
 }
 
 fn head(out: &mut String, name: &str, kind: &str, help: &str) {

@@ -1,17 +1,19 @@
 //! Handlers, and which path leads to which.
 
 use actix_web::http::Method;
-use actix_web::{Handler, Resource, Responder, Route, web};
+use actix_web::{Handler, Resource, Responder, Route, guard, web};
 
 use crate::endpoint::{self, Endpoint};
 use crate::problem::Problem;
 
 mod accounts;
 mod actions;
+mod back_test;
 mod notifications;
 mod operations;
 mod orders;
 mod routing;
+mod rules;
 mod statement;
 
 /// Limits of bodies.
@@ -27,6 +29,8 @@ pub struct BodyLimits {
 pub fn mount(config: &mut web::ServiceConfig, limits: BodyLimits) {
     let batch =
         resource(endpoint::BATCH, orders::batch).app_data(web::PayloadConfig::new(limits.batch_bytes));
+    let back_test = resource(endpoint::BACK_TEST, back_test::back_test)
+        .app_data(web::PayloadConfig::new(limits.batch_bytes));
     config
         .app_data(web::PayloadConfig::new(limits.single_bytes))
         .app_data(web::PathConfig::default().error_handler(|_, _| Problem::not_found().into()))
@@ -44,6 +48,11 @@ pub fn mount(config: &mut web::ServiceConfig, limits: BodyLimits) {
         .service(resource(endpoint::ACCOUNT, accounts::balance))
         .service(resource(endpoint::ENTRIES, statement::entries))
         .service(resource(endpoint::TOP_UPS, accounts::top_up))
+        .service(resource(endpoint::EXPLAIN, rules::explain))
+        // Both have one path: what is not put is asked for.
+        .service(resource(endpoint::RULES_PUT, rules::put).guard(guard::Put()))
+        .service(resource(endpoint::RULES, rules::get))
+        .service(back_test)
         .service(resource(endpoint::WHAT_IF, routing::what_if))
         .service(resource(endpoint::ACCOUNT_BY_ID, accounts::balance_by_id))
         .service(resource(endpoint::NOTIFICATIONS, notifications::notify))
@@ -68,7 +77,11 @@ where
     F::Output: Responder + 'static,
 {
     let allow = endpoint.method;
-    let method = if allow == "GET" { Method::GET } else { Method::POST };
+    let method = match allow {
+        "GET" => Method::GET,
+        "PUT" => Method::PUT,
+        _ => Method::POST,
+    };
     web::resource(endpoint.path)
         .app_data(EndpointIndex(endpoint.index))
         .route(Route::new().method(method).to(handler))

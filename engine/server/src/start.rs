@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use suanpan_channels::{Adapter, BUILTIN_CHANNELS, SimulatorFault, simulators_with_books};
-use suanpan_core::routing::{
-    AmountBand, Designation, Router, RoutingRules, RuleFaults, RuleFinding, RuleWarning, Strategy,
-};
-use suanpan_model::{AccountId, AccountType, Amount, Capability, ChannelId, Currency, PlatformId, Reject};
+use suanpan_core::routing::{Router, RoutingRules, RuleFaults, RuleFinding, RuleWarning, Strategy};
+use suanpan_model::{AccountId, AccountType, Amount, Capability, Currency, PlatformId, Reject};
 use suanpan_runtime::api::{OpenAccount, TopUp};
+use suanpan_runtime::rulebook::PutFault;
 use suanpan_runtime::{Engine, EngineFault, EngineOptions, World};
 
-use crate::config::{Config, ConfigFault, PlatformConfig, RoutingConfig};
+use crate::config::{Config, ConfigFault, PlatformConfig};
+use crate::rule_names::{ChannelsOnly, PlatformNames};
 
 /// Under which number a coupon fund is topped up at the first start.
 const COUPON_FUND_REFERENCE: &str = "start:coupon-fund";
@@ -78,7 +78,9 @@ pub fn world(config: &Config) -> Result<World, StartFault> {
     for warning in router.warnings() {
         match warning {
             // Meant more often than not: above the bands, or below them, the next strategy decides.
-            RuleWarning::Rules { finding: RuleFinding::BandGap { .. }, .. } => {
+            RuleWarning::Rules {
+                finding: RuleFinding::BandGap { .. } | RuleFinding::RulesGap(_), ..
+            } => {
                 tracing::debug!(%warning, "routing rules");
             }
             RuleWarning::Rules { .. } | RuleWarning::NoTariff(_) | RuleWarning::TariffEnds { .. } => {
@@ -99,45 +101,16 @@ fn router(config: &Config, adapters: &[Arc<dyn Adapter>]) -> Result<Router, Star
     let mut platform_rules: Vec<(PlatformId, RoutingRules)> = Vec::with_capacity(config.platforms.len());
     for (place, platform) in config.platforms.iter().enumerate() {
         let key = format!("platform[{place}].routing");
-        platform_rules.push((platform.policy.id, rules(&key, &platform.routing, &capabilities)?));
+        platform_rules.push((platform.policy.id, platform.routing.read(&key, &ChannelsOnly(&capabilities))?));
     }
     let default_rules = RoutingRules { version: 1, order: vec![Strategy::Cost], ..RoutingRules::default() };
     Ok(Router::new(capabilities, default_rules, platform_rules)?)
 }
 
-fn rules(key: &str, routing: &RoutingConfig, known: &[Capability]) -> Result<RoutingRules, ConfigFault> {
-    let channels = |key: String, names: &[String]| -> Result<Vec<ChannelId>, ConfigFault> {
-        let channel = |(place, name): (usize, &String)| {
-            let found = known.iter().find(|capability| capability.name == name.as_str());
-            found.map(|capability| capability.id).ok_or_else(|| {
-                let names: Vec<&str> = known.iter().map(|capability| capability.name.as_str()).collect();
-                let expected = format!("the name of a channel ({})", names.join(", "));
-                ConfigFault::value(format!("{key}[{place}]"), expected, name)
-            })
-        };
-        names.iter().enumerate().map(channel).collect()
-    };
-    let mut rules = RoutingRules {
-        version: routing.version,
-        order: routing.order.clone(),
-        priority: channels(format!("{key}.priority"), &routing.priority)?,
-        ..RoutingRules::default()
-    };
-    for (place, band) in routing.amount_bands.iter().enumerate() {
-        let channels = channels(format!("{key}.amount_bands[{place}].channels"), &band.channels)?;
-        rules.amount_bands.push(AmountBand { from: band.from, until: band.until, channels });
-    }
-    for (place, one) in routing.designations.iter().enumerate() {
-        let channels = channels(format!("{key}.designations[{place}].channels"), &one.channels)?;
-        rules.designations.push(Designation { bank: one.bank, card_type: one.card_type, channels });
-    }
-    Ok(rules)
-}
-
 /// Opens the accounts of the configuration and tops up coupon funds. Safe to repeat: what exists stays as it is.
 ///
 /// # Errors
-/// The first account that cannot be opened or topped up.
+/// The first account that cannot be opened or topped up; then rules that name a merchant without an account.
 pub async fn bootstrap(engine: &Engine, config: &Config) -> Result<(), StartFault> {
     for platform in &config.platforms {
         open_accounts(engine, platform).await?;
@@ -145,7 +118,27 @@ pub async fn bootstrap(engine: &Engine, config: &Config) -> Result<(), StartFaul
             top_up_coupon_fund(engine, platform, amount).await?;
         }
     }
+    for (place, platform) in config.platforms.iter().enumerate() {
+        if platform.routing.names_merchants() {
+            name_merchants(engine, place, platform)?;
+        }
+    }
     Ok(())
+}
+
+/// Reads rules that name merchants once more, now that these have accounts; unless other rules were put meanwhile.
+fn name_merchants(engine: &Engine, place: usize, platform: &PlatformConfig) -> Result<(), StartFault> {
+    let (router, id) = (engine.router(), platform.policy.id);
+    if engine.rules_version(id, router.rules(id).version).is_some() {
+        return Ok(());
+    }
+    let names = PlatformNames { engine, router: &router, platform: id };
+    let rules = platform.routing.read(&format!("platform[{place}].routing"), &names)?;
+    match engine.configure_rules(id, rules) {
+        Ok(()) => Ok(()),
+        Err(PutFault::Rules(faults)) => Err(faults.into()),
+        Err(PutFault::Version { .. } | PutFault::Disk(_)) => Ok(()),
+    }
 }
 
 async fn open_accounts(engine: &Engine, platform: &PlatformConfig) -> Result<(), StartFault> {

@@ -1,11 +1,14 @@
 //! What malls write and read: JSON at the edge, the engine's own types behind it. Pure functions.
 
 mod account;
+mod attributes;
 mod forms;
 mod life;
 mod order;
 mod receipt;
+mod recorded;
 mod route;
+mod rules;
 mod terms;
 mod text;
 
@@ -23,6 +26,8 @@ pub use order::{
     RefundIn, SmsCodeIn, SplitIn, SubOrderIn,
 };
 pub use receipt::{ActionOut, NowOut, ReceiptOut, SummaryOut};
-pub use route::{RouteOut, WhatIfIn, candidates};
+pub use recorded::{RecordedLine, changed, summary};
+pub use route::{QuestionParts, RouteOut, WhatIfIn, candidates};
+pub use rules::{RuleNames, RulesIn};
 pub use terms::{Lookup, OrderContext, Parsed, terms};
 pub use text::Text;

@@ -107,17 +107,8 @@ pub(super) const fn auto_release(terms: &OrderTerms, policy: &PlatformPolicy) ->
 pub(super) fn start_attempt(order: &Order, context: &Context<'_>) -> Result<OrderEvent, String> {
     let terms = &order.terms;
     let tried: SmallVec<[_; 4]> = order.attempts.iter().map(suanpan_model::order::Attempt::channel).collect();
-    let request = RouteRequest {
-        now: context.now,
-        platform: terms.platform,
-        kind: terms.kind,
-        currency: terms.currency,
-        bank: terms.bank,
-        card_type: terms.card_type,
-        amount: terms.payable(),
-        tried: &tried,
-    };
-    let route = context.router.decide(&request, context.standing).map_err(|none| {
+    let request = RouteRequest::of(terms, context.now, &tried);
+    let route = context.router.take(&request, context.standing).map_err(|none| {
         let verdicts: Vec<String> = none
             .because
             .iter()

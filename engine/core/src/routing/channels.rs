@@ -33,6 +33,10 @@ impl ChannelSet {
         Self(self.0 & !other.0)
     }
 
+    pub(super) fn count(self) -> u64 {
+        u64::from(self.0.count_ones())
+    }
+
     /// Indices in ascending order.
     pub(super) fn indices(self) -> impl Iterator<Item = usize> {
         let mut left = self.0;

@@ -94,7 +94,7 @@ pub(super) fn check_rules(set: RuleSet, rules: &RoutingRules, channels: &[Capabi
         }
     }
     for (place, list) in lists(rules) {
-        if list.is_empty() && place != Place::Priority {
+        if list.is_empty() && !matches!(place, Place::Priority | Place::Weights) {
             faults.push(RuleSetFault::NoChannels(place));
         }
         for (index, channel) in list.iter().enumerate() {
@@ -107,6 +107,7 @@ pub(super) fn check_rules(set: RuleSet, rules: &RoutingRules, channels: &[Capabi
     }
     faults.extend(check_bands(rules));
     faults.extend(check_designations(&rules.designations, channels));
+    faults.extend(super::check_rules::check(rules, channels));
     faults.into_iter().map(|fault| RuleFault::Rules { set, fault }).collect()
 }
 
@@ -174,20 +175,31 @@ pub(super) fn review_rules(rules: &RoutingRules, channels: &[Capability]) -> Vec
             Strategy::Cost => None,
             Strategy::Designated => Some(!rules.designations.is_empty()),
             Strategy::Priority => Some(!rules.priority.is_empty()),
+            Strategy::Rules => Some(!rules.rules.is_empty()),
+            Strategy::Weights => Some(!rules.weights.is_empty()),
+            Strategy::Success | Strategy::Value => None,
+            Strategy::Commitment => {
+                let agreed = |channel: &Capability| channel.conditions.commitment;
+                Some(channels.iter().filter_map(agreed).any(|agreed| !agreed.minimum.is_zero()))
+            }
         };
-        match (configured, rules.order.contains(&strategy)) {
+        let is_asked = rules.order.contains(&strategy) || super::check_rules::asks(&rules.rules, strategy);
+        // What is agreed with a channel binds no platform.
+        let configured = configured.filter(|known| !(*known && strategy == Strategy::Commitment));
+        match (configured, is_asked) {
             (Some(false), true) => findings.push(RuleFinding::NothingConfigured(strategy)),
             (Some(true), false) => findings.push(RuleFinding::NeverAsked(strategy)),
             (Some(true), true) | (Some(false), false) | (None, _) => {}
         }
     }
-    for (place, list) in lists(rules) {
-        for channel in list {
+    for (place, list) in lists(rules).into_iter().filter(|(place, _)| !matches!(place, Place::Rule(_))) {
+        for channel in &list {
             if find(channels, *channel).is_some_and(|capability| !fits(rules, place, capability)) {
                 findings.push(RuleFinding::NeverFits { place, channel: *channel });
             }
         }
     }
+    findings.extend(super::check_rules::review(rules, channels));
     findings
 }
 
@@ -225,20 +237,22 @@ fn fits(rules: &RoutingRules, place: Place, channel: &Capability) -> bool {
             };
             reaches && designation.card_type.is_none_or(|card| channel.card_types.contains(&card))
         }),
-        Place::Priority => true,
+        Place::Priority | Place::Weights | Place::Rule(_) => true,
     }
 }
 
 /// Every list of channels in a rule set.
-fn lists(rules: &RoutingRules) -> Vec<(Place, &[ChannelId])> {
+fn lists(rules: &RoutingRules) -> Vec<(Place, Vec<ChannelId>)> {
     let bands = rules.amount_bands.iter().enumerate();
-    let bands = bands.map(|(index, band)| (Place::AmountBand(index), band.channels.as_slice()));
+    let bands = bands.map(|(index, band)| (Place::AmountBand(index), band.channels.clone()));
     let designations = rules.designations.iter().enumerate();
-    let designations =
-        designations.map(|(index, entry)| (Place::Designation(index), entry.channels.as_slice()));
-    bands.chain(designations).chain([(Place::Priority, rules.priority.as_slice())]).collect()
+    let designations = designations.map(|(index, entry)| (Place::Designation(index), entry.channels.clone()));
+    let weights = rules.weights.iter().map(|one| one.channel).collect();
+    let named = [(Place::Priority, rules.priority.clone()), (Place::Weights, weights)];
+    let outputs = super::check_rules::lists(&rules.rules);
+    bands.chain(designations).chain(named).chain(outputs).collect()
 }
 
-fn find(channels: &[Capability], id: ChannelId) -> Option<&Capability> {
+pub(super) fn find(channels: &[Capability], id: ChannelId) -> Option<&Capability> {
     channels.iter().find(|channel| channel.id == id)
 }

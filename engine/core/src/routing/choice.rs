@@ -1,17 +1,25 @@
-//! A rule set made ready to choose: lists by channel index, bands by binary search, designations by key.
+//! A rule set made ready to choose: lists by channel index, bands by binary search, designations and rules by look-up.
 
 use rustc_hash::FxHashMap;
-use suanpan_model::{Amount, Bank, CardType, ChannelId, RouteRule};
+use suanpan_model::{Amount, Bank, CardType, ChannelId, RouteRule, RouteTrace};
 
+use super::ballot::Ballot;
+use super::book::{Book, Layout};
 use super::channels::ChannelSet;
-use super::request::RouteRequest;
+use super::draw::{draw, purpose};
+use super::request::{RouteRequest, Standing};
+use super::rule::{Key, Output};
 use super::rules::{RoutingRules, Strategy};
+use super::split::Split;
 use super::table::ChannelTable;
+
+/// Number of random draws beside those of rules, which are told apart by the rules' names.
+const WEIGHTS: &str = "\u{0}weights";
 
 /// A list of channels in order of preference.
 #[derive(Clone, Debug, Default)]
-struct Ranking {
-    channels: ChannelSet,
+pub(super) struct Ranking {
+    pub channels: ChannelSet,
     order: Vec<usize>,
 }
 
@@ -36,6 +44,25 @@ struct Band {
     ranking: Ranking,
 }
 
+/// What a rule says, by channel index.
+#[derive(Clone, Debug)]
+enum Says {
+    One(usize),
+    List(Ranking),
+    Split(Split<usize>),
+    Lists(Split<Ranking>),
+    Strategy(Strategy),
+}
+
+/// A rule's output with what its decisions are recorded under.
+#[derive(Clone, Debug)]
+struct Saying {
+    rule_no: u16,
+    /// What draws of this rule are for.
+    purpose: u64,
+    says: Says,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Choice {
     rules: RoutingRules,
@@ -43,6 +70,25 @@ pub(super) struct Choice {
     bands: Vec<Band>,
     designations: FxHashMap<(Option<Bank>, Option<CardType>), Ranking>,
     priority: Ranking,
+    weights: Split<usize>,
+    weights_purpose: u64,
+    book: Book,
+    sayings: Vec<Saying>,
+    keys: Vec<Key>,
+}
+
+/// A channel, and what named it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Named {
+    pub index: usize,
+    pub rule: RouteRule,
+    pub trace: RouteTrace,
+}
+
+impl Named {
+    pub(super) fn by(rule: RouteRule, index: usize) -> Self {
+        Self { index, rule, trace: RouteTrace::default() }
+    }
 }
 
 impl Choice {
@@ -67,30 +113,110 @@ impl Choice {
             })
             .collect();
         let priority = Ranking::new(table, &rules.priority);
-        Self { rules, bands, designations, priority }
+        let index = |channel: ChannelId, weight: u32| table.index(channel).map(|index| (index, weight));
+        let shares = rules.weights.iter().filter_map(|one| index(one.channel, one.weight));
+        let weights = Split::new(shares.collect());
+        let (book, sayings, keys) = Layout::new(&rules.rules).map_or_else(Default::default, |layout| {
+            let says = |output: &Output| match output {
+                Output::Channel(channel) => table.index(*channel).map(Says::One),
+                Output::Priority(channels) => Some(Says::List(Ranking::new(table, channels))),
+                Output::Split(weights) => {
+                    let shares = weights.iter().filter_map(|one| index(one.channel, one.weight));
+                    Some(Says::Split(Split::new(shares.collect())))
+                }
+                Output::SplitLists(lists) => {
+                    let shares = lists.iter().map(|one| (Ranking::new(table, &one.channels), one.weight));
+                    Some(Says::Lists(Split::new(shares.collect())))
+                }
+                Output::Strategy(strategy) => Some(Says::Strategy(*strategy)),
+            };
+            let saying = |entry: &super::flat::Entry<'_>| Saying {
+                rule_no: u16::try_from(entry.no).unwrap_or(u16::MAX),
+                purpose: purpose(&entry.rule.name),
+                says: says(entry.output).unwrap_or(Says::List(Ranking::default())),
+            };
+            let sayings = layout.entries.iter().map(saying).collect();
+            let keys = layout.axes.iter().map(|axis| axis.key.clone()).collect();
+            (Book::new(&layout), sayings, keys)
+        });
+        let weights_purpose = purpose(WEIGHTS);
+        Self { rules, bands, designations, priority, weights, weights_purpose, book, sayings, keys }
     }
 
     pub(super) fn rules(&self) -> &RoutingRules {
         &self.rules
     }
 
-    /// The channel that the first strategy with a capable one names; `cheapest` when none has.
-    pub(super) fn choose(
+    /// Keys of the rules by the bits of [`RouteTrace::missing`].
+    pub(super) fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+
+    /// The channel that the first strategy with a capable one names; the cheapest when none has.
+    pub(super) fn choose<S: Standing + ?Sized>(&self, ballot: &mut Ballot<'_, S>) -> Named {
+        let mut missing = 0;
+        let named = self.rules.order.iter().find_map(|strategy| self.ask(*strategy, ballot, &mut missing));
+        let mut named = named.unwrap_or_else(|| Named::by(RouteRule::LowestCost, ballot.cheapest));
+        named.trace.missing = missing;
+        named
+    }
+
+    fn ask<S: Standing + ?Sized>(
         &self,
-        request: &RouteRequest<'_>,
-        capable: ChannelSet,
-        cheapest: usize,
-    ) -> (usize, RouteRule) {
-        let named = |strategy: &Strategy| {
-            let channel = match strategy {
-                Strategy::Amount => self.by_amount(request.amount, capable),
-                Strategy::Cost => Some(cheapest),
-                Strategy::Designated => self.by_designation(request, capable),
-                Strategy::Priority => self.priority.first(capable),
-            };
-            channel.map(|index| (index, strategy.rule()))
+        strategy: Strategy,
+        ballot: &mut Ballot<'_, S>,
+        missing: &mut u64,
+    ) -> Option<Named> {
+        let (request, capable) = (ballot.request, ballot.capable);
+        let by = |rule| move |index| Named::by(rule, index);
+        match strategy {
+            Strategy::Amount => self.by_amount(request.amount, capable).map(by(RouteRule::AmountBand)),
+            Strategy::Cost => Some(Named::by(RouteRule::LowestCost, ballot.cheapest)),
+            Strategy::Designated => self.by_designation(request, capable).map(by(RouteRule::Designated)),
+            Strategy::Priority => self.priority.first(capable).map(by(RouteRule::Priority)),
+            Strategy::Weights => self.by_weights(&self.weights, self.weights_purpose, ballot),
+            Strategy::Success => ballot.by_success(&self.rules),
+            Strategy::Value => ballot.by_value(&self.rules),
+            Strategy::Commitment => ballot.by_commitment().map(by(RouteRule::Commitment)),
+            Strategy::Rules => {
+                let (named, lacking) = self.book.first(request, |entry| self.say(entry, ballot));
+                *missing |= lacking;
+                named
+            }
+        }
+    }
+
+    fn say<S: Standing + ?Sized>(&self, entry: usize, ballot: &mut Ballot<'_, S>) -> Option<Named> {
+        let saying = &self.sayings[entry];
+        let capable = ballot.capable;
+        let named = match &saying.says {
+            Says::One(index) => capable.has(*index).then(|| Named::by(RouteRule::Channel, *index)),
+            Says::List(ranking) => ranking.first(capable).map(|index| Named::by(RouteRule::List, index)),
+            Says::Split(split) => self.by_weights(split, saying.purpose, ballot),
+            Says::Lists(split) => {
+                let number = draw(self.rules.seed, saying.purpose, ballot.request.facts.key);
+                let share = split.pick(number, |ranking| ranking.channels, capable)?;
+                let index = share.of.first(capable)?;
+                let trace = RouteTrace { drawn: Some(share.drawn), ..RouteTrace::default() };
+                Some(Named { index, rule: RouteRule::ListSplit, trace })
+            }
+            // Rules that ask themselves are refused.
+            Says::Strategy(Strategy::Rules) => None,
+            Says::Strategy(strategy) => self.ask(*strategy, ballot, &mut 0),
         };
-        self.rules.order.iter().find_map(named).unwrap_or((cheapest, RouteRule::LowestCost))
+        named.map(|named| Named { trace: RouteTrace { rule_no: saying.rule_no, ..named.trace }, ..named })
+    }
+
+    fn by_weights<S: Standing + ?Sized>(
+        &self,
+        split: &Split<usize>,
+        purpose: u64,
+        ballot: &Ballot<'_, S>,
+    ) -> Option<Named> {
+        let number = draw(self.rules.seed, purpose, ballot.request.facts.key);
+        let share = split.pick(number, |index| ChannelSet::one(*index), ballot.capable)?;
+        let trace = RouteTrace { drawn: Some(share.drawn), ..RouteTrace::default() };
+        Some(Named { index: *share.of, rule: RouteRule::Weights, trace })
     }
 
     fn by_amount(&self, amount: Amount, capable: ChannelSet) -> Option<usize> {

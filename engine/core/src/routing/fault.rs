@@ -5,6 +5,7 @@ use std::fmt;
 use smol_str::SmolStr;
 use suanpan_model::{Amount, Bank, CardType, ChannelId, PlatformId};
 
+use super::book::{KEYS_MAX, STATEMENTS_MAX};
 use super::channels::CHANNELS_MAX;
 use super::rules::{Place, RuleSet, Strategy};
 
@@ -103,6 +104,52 @@ pub enum RuleSetFault {
     /// Two designations of the same bank and card type; the second is never reached.
     #[error("designations {} and {} are for the same bank and card type", .0 + 1, .1 + 1)]
     RepeatedDesignation(usize, usize),
+    /// A rule without output and nested rules.
+    #[error("rule {0} says nothing")]
+    RuleSaysNothing(usize),
+    /// A rule without a name, or with that of another rule.
+    #[error("rule {0} needs a name that no other rule of the set has")]
+    RuleNameTaken(usize),
+    /// A statement of a rule that no order can meet.
+    #[error("rule {0} has a statement that no order can meet")]
+    RuleNeverHolds(usize),
+    /// A rule that is never reached: an earlier one holds whenever it does, and always names a channel.
+    #[error("rule {rule} is never reached: rule {by} decides before it")]
+    RuleUnreachable {
+        /// The rule.
+        rule: usize,
+        /// The one before it.
+        by: usize,
+    },
+    /// A rule that asks the rules again.
+    #[error("rule {0} asks the rules themselves")]
+    RuleAsksRules(usize),
+    /// A condition that does not fit its key.
+    #[error("rule {0} asks something of a key that has no such values")]
+    RuleTestUnfit(usize),
+    /// A text is compared with numbers by one rule and with other texts by another.
+    #[error("rule {0} compares a key with texts that another rule reads as numbers")]
+    RuleTextNotNumber(usize),
+    /// A condition on a bank that no channel lists.
+    #[error("rule {rule}: no channel lists bank {bank}")]
+    RuleUnknownBank {
+        /// The rule.
+        rule: usize,
+        /// The bank.
+        bank: Bank,
+    },
+    /// Shares that are all zero, or add up to more than a million.
+    #[error("{0}: weights must add up to 1 to 1000000")]
+    WeightsOutOfRange(Place),
+    /// No channel of an output can take any payment for which it is asked.
+    #[error("{0} reaches no channel that can take such a payment")]
+    ReachesNoChannel(Place),
+    /// More statements or keys than a rule set may have.
+    #[error("the rules have too many statements or keys: at most {STATEMENTS_MAX} and {KEYS_MAX}")]
+    RulesTooMany,
+    /// A share above the whole.
+    #[error("scoring: shares must be at most 100%")]
+    ScoringOverWhole,
     /// A bank that no channel lists.
     #[error("designation {}: no channel lists bank {bank}", designation + 1)]
     UnknownBank {
@@ -130,7 +177,7 @@ impl fmt::Display for RuleFaults {
 impl std::error::Error for RuleFaults {}
 
 /// Something that works but is probably not meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RuleWarning {
     /// A channel without a tariff costs nothing, so it always wins by cost.
     #[error("channel {0} has no tariff: it counts as free")]
@@ -155,7 +202,7 @@ pub enum RuleWarning {
 
 /// What looks wrong in a rule set. Written for people; amounts are in minor units, because a band has no
 /// currency.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RuleFinding {
     /// No band covers these amounts: the next strategy decides.
     BandGap {
@@ -170,6 +217,38 @@ pub enum RuleFinding {
     NeverAsked(Strategy),
     /// A channel of a list that cannot take any payment for which the list is read.
     NeverFits {
+        /// Where.
+        place: Place,
+        /// The channel.
+        channel: ChannelId,
+    },
+    /// A rule that decides only when the channels of earlier ones cannot take the payment.
+    RuleShadowed {
+        /// The rule.
+        rule: usize,
+        /// An earlier rule that holds whenever it does.
+        by: usize,
+    },
+    /// Two rules that hold for some of the same orders and say different things; the first decides.
+    RulesOverlap {
+        /// The rule that decides.
+        first: usize,
+        /// The later one.
+        second: usize,
+    },
+    /// More overlaps than are listed.
+    MoreOverlaps(usize),
+    /// Orders that no rule decides, in words: the next strategy decides them.
+    RulesGap(SmolStr),
+    /// A channel of a rule that cannot take any payment for which the rule is asked.
+    RuleNeverFits {
+        /// The rule.
+        rule: usize,
+        /// The channel.
+        channel: ChannelId,
+    },
+    /// A channel of a rule that is switched off.
+    SwitchedOff {
         /// Where.
         place: Place,
         /// The channel.
@@ -194,6 +273,20 @@ impl fmt::Display for RuleFinding {
             }
             Self::NeverFits { place, channel } => {
                 write!(f, "channel {channel} can never take what {place} gives it")
+            }
+            Self::RuleShadowed { rule, by } => {
+                write!(f, "rule {rule} decides only when no channel of rule {by} can take the payment")
+            }
+            Self::RulesOverlap { first, second } => {
+                write!(f, "rules {first} and {second} overlap: where both hold, rule {first} decides")
+            }
+            Self::MoreOverlaps(more) => write!(f, "{more} more overlaps of rules"),
+            Self::RulesGap(orders) => write!(f, "no rule decides {orders}"),
+            Self::RuleNeverFits { rule, channel } => {
+                write!(f, "channel {channel} can never take what rule {rule} gives it")
+            }
+            Self::SwitchedOff { place, channel } => {
+                write!(f, "{place} names channel {channel}, which is switched off")
             }
         }
     }

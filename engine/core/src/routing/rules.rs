@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use suanpan_model::{Amount, Bank, CardType, ChannelId, PlatformId, RouteRule};
+use serde::{Deserialize, Serialize};
+use suanpan_model::{Amount, Bank, CardType, ChannelId, PlatformId};
+
+use super::rule::{Rule, Weight};
 
 /// One way to choose among the capable channels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Strategy {
     /// The band of the amount names the channels (订单金额优先).
     Amount,
@@ -15,27 +18,46 @@ pub enum Strategy {
     Designated,
     /// The first capable one of a list.
     Priority,
+    /// The first rule that holds and names a capable channel.
+    Rules,
+    /// Volume is split by weights (权重).
+    Weights,
+    /// The highest success rate (成功率).
+    Success,
+    /// The highest expected value: success × (margin − cost).
+    Value,
+    /// The channel that is furthest behind the volume that was agreed with it.
+    Commitment,
 }
 
 impl Strategy {
     /// Every strategy.
-    pub const ALL: [Self; 4] = [Self::Amount, Self::Cost, Self::Designated, Self::Priority];
+    pub const ALL: [Self; 9] = [
+        Self::Amount,
+        Self::Cost,
+        Self::Designated,
+        Self::Priority,
+        Self::Rules,
+        Self::Weights,
+        Self::Success,
+        Self::Value,
+        Self::Commitment,
+    ];
 
-    /// The rule under which its choices are recorded.
-    #[must_use]
-    pub const fn rule(self) -> RouteRule {
-        match self {
-            Self::Amount => RouteRule::AmountBand,
-            Self::Cost => RouteRule::LowestCost,
-            Self::Designated => RouteRule::Designated,
-            Self::Priority => RouteRule::Priority,
-        }
-    }
-
-    /// Name in the API and the configuration: that of its rule.
+    /// Name in the API and the configuration.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        self.rule().name()
+        match self {
+            Self::Amount => "amount",
+            Self::Cost => "cost",
+            Self::Designated => "designated",
+            Self::Priority => "priority",
+            Self::Rules => "rules",
+            Self::Weights => "weights",
+            Self::Success => "success",
+            Self::Value => "value",
+            Self::Commitment => "commitment",
+        }
     }
 
     /// The strategy of this name.
@@ -52,7 +74,7 @@ impl fmt::Display for Strategy {
 }
 
 /// Channels for amounts from `from` up to but not including `until`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AmountBand {
     /// Smallest amount in minor units.
     pub from: Amount,
@@ -63,7 +85,7 @@ pub struct AmountBand {
 }
 
 /// Channels for a bank, a card type, or both.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Designation {
     /// The payer's bank; any when absent.
     pub bank: Option<Bank>,
@@ -73,8 +95,27 @@ pub struct Designation {
     pub channels: Vec<ChannelId>,
 }
 
+/// How what was learned about channels is used. Shares are in parts per million.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scoring {
+    /// Share of orders whose first channel is drawn, so that something is learned about every channel.
+    pub explore_ppm: u32,
+    /// A channel that succeeds less often than this is not chosen by its success.
+    pub eliminate_ppm: u32,
+    /// Success that may be given up, below the best channel's, for a better expected value.
+    pub given_up_ppm: u32,
+    /// What the platform earns of an amount that is paid.
+    pub margin_ppm: u32,
+}
+
+impl Default for Scoring {
+    fn default() -> Self {
+        Self { explore_ppm: 50_000, eliminate_ppm: 200_000, given_up_ppm: 50_000, margin_ppm: 10_000 }
+    }
+}
+
 /// The rules of one platform, or the default ones.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoutingRules {
     /// Version, recorded in every decision.
     pub version: u32,
@@ -88,6 +129,14 @@ pub struct RoutingRules {
     pub designations: Vec<Designation>,
     /// List of [`Strategy::Priority`], the preferred channel first.
     pub priority: Vec<ChannelId>,
+    /// Rules of [`Strategy::Rules`], in the order in which they are asked.
+    pub rules: Vec<Rule>,
+    /// Shares of [`Strategy::Weights`].
+    pub weights: Vec<Weight>,
+    /// How [`Strategy::Success`] and [`Strategy::Value`] use what was learned.
+    pub scoring: Scoring,
+    /// Draws for splits and exploration follow from it and the order.
+    pub seed: u64,
 }
 
 /// Names a rule set in findings.
@@ -117,6 +166,10 @@ pub enum Place {
     Designation(usize),
     /// The priority list.
     Priority,
+    /// The shares of the platform.
+    Weights,
+    /// The output of the rule with this number, from 1 in declared order, nested rules included.
+    Rule(usize),
 }
 
 impl fmt::Display for Place {
@@ -125,6 +178,8 @@ impl fmt::Display for Place {
             Self::AmountBand(index) => write!(f, "amount band {}", index + 1),
             Self::Designation(index) => write!(f, "designation {}", index + 1),
             Self::Priority => f.write_str("the priority list"),
+            Self::Weights => f.write_str("the weights"),
+            Self::Rule(no) => write!(f, "rule {no}"),
         }
     }
 }

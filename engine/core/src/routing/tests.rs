@@ -1,7 +1,10 @@
 //! Tables, faults and properties of routing; the channels and requests that they share stand here.
 
+mod analysis;
 mod faults;
 mod properties;
+mod rules;
+mod scores;
 mod strategies;
 mod verdicts;
 
@@ -58,6 +61,7 @@ fn channel(id: u16, name: &str) -> Capability {
         query_ladder: Vec::new(),
         call_timeout: DurationMs::from_secs(5),
         calls_max: 16,
+        conditions: suanpan_model::Conditions::default(),
     }
 }
 
@@ -72,6 +76,7 @@ fn payment() -> RouteRequest<'static> {
         card_type: Some(CardType::Debit),
         amount: fen(10_000),
         tried: &[],
+        facts: super::OrderFacts::default(),
     }
 }
 

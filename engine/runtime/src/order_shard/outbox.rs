@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use suanpan_core::ledger::instructions;
 use suanpan_core::order::Events;
-use suanpan_model::{ChannelRequest, Lsn, Order, OrderId, Record, TimestampMs};
+use suanpan_core::routing::learning::{Observation, observe};
+use suanpan_model::{ChannelRequest, Lsn, Order, OrderEvent, OrderId, Record, TimestampMs};
 
 use crate::api::{Answer, AnswerSink, Notice};
 use crate::codec::encode_record;
@@ -32,6 +33,7 @@ pub struct Outbox {
     payload: Vec<u8>,
     records: u32,
     instructions: Vec<Vec<TimedInstruction>>,
+    observations: Vec<Observation>,
     answers: Vec<Answers>,
     notices: Vec<Notice>,
     pub(super) calls: Vec<ChannelRequest>,
@@ -51,6 +53,7 @@ impl Outbox {
             payload: Vec::new(),
             records: 0,
             instructions: (0..shards).map(|_| Vec::new()).collect(),
+            observations: Vec::new(),
             answers: Vec::new(),
             notices: Vec::new(),
             calls: Vec::new(),
@@ -73,6 +76,11 @@ impl Outbox {
             self.instructions[shard].push(TimedInstruction { position, at, instruction });
         });
         self.records += 1;
+    }
+
+    /// Adds what an event of the record that is written next says about a channel.
+    pub(super) fn observe(&mut self, order: &Order, event: &OrderEvent, at: TimestampMs) {
+        self.observations.extend(observe(order, order.steps.len(), event, at));
     }
 
     /// Adds what subscribers are told of a record; its position follows with the commit.
@@ -108,6 +116,7 @@ impl Outbox {
             records: std::mem::take(&mut self.records),
             payload,
             instructions,
+            observations: std::mem::take(&mut self.observations),
         })
     }
 

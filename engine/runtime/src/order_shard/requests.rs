@@ -162,7 +162,7 @@ impl OrderShard {
         let policy = policies.get(&terms.platform).ok_or_else(unknown_platform)?;
         let router = self.shared.router.load();
         let directory = Known { registry: &self.shared.registry, cache: &self.facts };
-        let standing = &self.shared.meters;
+        let standing = self.shared.learner.board();
         let context =
             Context { now, policy, router: &router, standing, directory: &directory, granted: None };
         let (order, events) = order::create(id, terms, holds, &context)?;

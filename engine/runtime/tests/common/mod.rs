@@ -45,6 +45,7 @@ pub fn world(channels: &Channels) -> World {
         amount_bands: vec![],
         designations: vec![],
         priority: vec![],
+        ..RoutingRules::default()
     };
     World {
         router: Router::new(capabilities, rules, vec![]).unwrap(),
@@ -96,6 +97,10 @@ pub async fn mall(dir: &Path, channels: &Channels) -> Mall {
 
 pub async fn mall_with(options: EngineOptions, channels: &Channels) -> Mall {
     settle_in(Engine::start(options, world(channels)).unwrap()).await
+}
+
+pub async fn mall_in(options: EngineOptions, world: World) -> Mall {
+    settle_in(Engine::start(options, world).unwrap()).await
 }
 
 pub async fn mall_on(journal: Box<dyn Journal>, dir: &Path, channels: &Channels) -> Mall {
@@ -161,6 +166,7 @@ impl Mall {
             .into(),
             callback: "".into(),
             metadata: vec![],
+            attributes: None,
         };
         with_coupons(&[&campaign()], terms)
     }

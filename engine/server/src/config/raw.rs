@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use suanpan_model::policy::{FeeBearer, LatePayment};
 
+use crate::wire::RulesIn;
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawConfig {
@@ -114,48 +116,9 @@ pub(super) struct RawPlatform {
     pub(super) late_payment: LatePayment,
     pub(super) coupon_fund: Option<String>,
     #[serde(default)]
-    pub(super) routing: RawRouting,
+    pub(super) routing: RulesIn,
     #[serde(default)]
     pub(super) account: Vec<RawAccount>,
-}
-
-/// Rules that are left out: the cheapest capable channel.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct RawRouting {
-    pub(super) version: u32,
-    pub(super) order: Vec<String>,
-    pub(super) amount_bands: Vec<RawBand>,
-    pub(super) designations: Vec<RawDesignation>,
-    pub(super) priority: Vec<String>,
-}
-
-impl Default for RawRouting {
-    fn default() -> Self {
-        Self {
-            version: 1,
-            order: vec!["cost".to_owned()],
-            amount_bands: Vec::new(),
-            designations: Vec::new(),
-            priority: Vec::new(),
-        }
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawBand {
-    pub(super) from: String,
-    pub(super) until: Option<String>,
-    pub(super) channels: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawDesignation {
-    pub(super) bank: Option<String>,
-    pub(super) card_type: Option<String>,
-    pub(super) channels: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]

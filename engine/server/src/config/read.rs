@@ -3,20 +3,16 @@
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use suanpan_core::routing::Strategy;
 use suanpan_model::{
-    AccountType, Amount, Bank, Campaign, CampaignId, Currency, DurationMs, PlatformId, PlatformPolicy,
-    TimestampMs,
+    AccountType, Amount, Campaign, CampaignId, Currency, DurationMs, PlatformId, PlatformPolicy, TimestampMs,
 };
 
-use super::raw::{
-    RawAccount, RawBand, RawCampaign, RawConfig, RawDesignation, RawEngine, RawLog, RawPlatform, RawRouting,
-    RawServer,
-};
+use super::raw::{RawAccount, RawCampaign, RawConfig, RawEngine, RawLog, RawPlatform, RawServer};
 use super::{
-    AccountConfig, BandConfig, ChannelsConfig, Config, ConfigFault, DesignationConfig, EngineConfig,
-    LogConfig, LogFormat, PlatformConfig, RoutingConfig, ServerConfig,
+    AccountConfig, ChannelsConfig, Config, ConfigFault, EngineConfig, LogConfig, LogFormat, PlatformConfig,
+    ServerConfig,
 };
+use crate::rule_names::Unchecked;
 use crate::text::{parse_percent, parse_time};
 
 type Checked<T> = Result<T, ConfigFault>;
@@ -164,8 +160,9 @@ fn platform(key: &str, raw: RawPlatform) -> Checked<PlatformConfig> {
         .enumerate()
         .map(|(place, raw)| account(&key(&format!("account[{place}]")), raw))
         .collect::<Checked<_>>()?;
-    let routing = routing(&key("routing"), raw.routing)?;
-    Ok(PlatformConfig { policy, name: raw.name, coupon_fund, routing, accounts })
+    // Names are looked up when channels and accounts are there.
+    raw.routing.read(&key("routing"), &Unchecked)?;
+    Ok(PlatformConfig { policy, name: raw.name, coupon_fund, routing: raw.routing, accounts })
 }
 
 fn account(key: &str, raw: RawAccount) -> Checked<AccountConfig> {
@@ -179,44 +176,6 @@ fn account(key: &str, raw: RawAccount) -> Checked<AccountConfig> {
     }
     let currency = currency(&format!("{key}.currency"), &raw.currency)?;
     Ok(AccountConfig { kind, reference: raw.reference.into(), currency })
-}
-
-fn routing(key: &str, raw: RawRouting) -> Checked<RoutingConfig> {
-    let strategy = |(place, name): (usize, String)| {
-        Strategy::from_name(&name).ok_or_else(|| {
-            let expected = "amount, cost, designated or priority";
-            ConfigFault::value(format!("{key}.order[{place}]"), expected, name)
-        })
-    };
-    let order = raw.order.into_iter().enumerate().map(strategy).collect::<Checked<_>>()?;
-    let band = |(place, raw): (usize, RawBand)| {
-        let key = |name: &str| format!("{key}.amount_bands[{place}].{name}");
-        let from = amount(&key("from"), &raw.from, Currency::Cny)?;
-        let until = raw.until.map(|text| amount(&key("until"), &text, Currency::Cny)).transpose()?;
-        Ok(BandConfig { from, until, channels: raw.channels })
-    };
-    let amount_bands = raw.amount_bands.into_iter().enumerate().map(band).collect::<Checked<_>>()?;
-    let designation = |(place, raw): (usize, RawDesignation)| {
-        let key = |name: &str| format!("{key}.designations[{place}].{name}");
-        let bank = raw
-            .bank
-            .map(|code| {
-                let expected = "two to eight capital letters or digits";
-                Bank::from_code(&code).ok_or_else(|| ConfigFault::value(key("bank"), expected, code))
-            })
-            .transpose()?;
-        let card_type = raw
-            .card_type
-            .map(|name| {
-                let expected = "debit or credit";
-                crate::wire::card_type(&name)
-                    .ok_or_else(|| ConfigFault::value(key("card_type"), expected, name))
-            })
-            .transpose()?;
-        Ok(DesignationConfig { bank, card_type, channels: raw.channels })
-    };
-    let designations = raw.designations.into_iter().enumerate().map(designation).collect::<Checked<_>>()?;
-    Ok(RoutingConfig { version: raw.version, order, amount_bands, designations, priority: raw.priority })
 }
 
 fn campaign(key: &str, raw: &RawCampaign, platforms: &[PlatformConfig]) -> Checked<Campaign> {

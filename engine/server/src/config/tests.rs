@@ -1,6 +1,6 @@
 //! The builtin file is sound and says what the defaults are; every fault names its key.
 
-use super::raw::{RawChannels, RawConfig, RawData, RawEngine, RawLog, RawRouting, RawServer};
+use super::raw::{RawChannels, RawConfig, RawData, RawEngine, RawLog, RawServer};
 use super::{BUILTIN, Config};
 
 #[test]
@@ -15,7 +15,7 @@ fn the_builtin_file_is_sound_and_shows_the_defaults() {
     assert_eq!(raw.data, RawData::default());
     assert_eq!(raw.channels, RawChannels::default());
     assert_eq!(raw.log, RawLog::default());
-    assert_eq!(raw.platform[0].routing.version, RawRouting::default().version);
+    assert_eq!(raw.platform[0].routing.version, crate::wire::RulesIn::default().version);
     let policy = &config.platforms[0].policy;
     assert_eq!(*policy, suanpan_model::PlatformPolicy::defaults(policy.id));
 }

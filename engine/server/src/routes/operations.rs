@@ -82,7 +82,13 @@ pub(super) async fn ready(state: Data<State>) -> Answered {
 }
 
 pub(super) async fn metrics(state: Data<State>) -> HttpResponse {
-    let text = state.metrics.text(&state.engine.stats());
+    let mut text = state.metrics.text(&state.engine.stats());
+    crate::metrics::write_channels(
+        &mut text,
+        &state.engine.router(),
+        &state.engine.learning(),
+        state.engine.now(),
+    );
     HttpResponse::Ok().insert_header((header::CONTENT_TYPE, CONTENT_TYPE)).body(text)
 }
 

@@ -8,6 +8,7 @@ use suanpan_model::order::{Attempt, AttemptState, Refund, RefundState, Share, St
 use suanpan_model::{Amount, ChannelId, Currency, Entry, Order, OrderTerms};
 
 use super::ActionOut;
+use super::attributes::AttributesOut;
 use crate::text::time_text;
 
 /// The whole life.
@@ -49,6 +50,8 @@ struct TermsOut<'a> {
     splits: Vec<SplitOut>,
     callback: &'a str,
     metadata: BTreeMap<&'a str, &'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attributes: Option<AttributesOut<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -206,6 +209,7 @@ impl<'a> TermsOut<'a> {
             splits: splits.collect(),
             callback: &terms.callback,
             metadata: terms.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
+            attributes: terms.attributes.as_deref().map(AttributesOut::new),
         }
     }
 }

@@ -50,6 +50,13 @@ pub struct OrderIn<'a> {
     pub callback: Option<Text<'a>>,
     #[serde(borrow)]
     pub metadata: Option<Pairs<'a>>,
+    #[serde(borrow)]
+    pub category: Option<Text<'a>>,
+    /// Who holds the card or account: person or company.
+    #[serde(borrow)]
+    pub holder: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub payer_attributes: Option<Pairs<'a>>,
 }
 
 /// Many orders.

@@ -8,6 +8,7 @@ use suanpan_model::{
     OrderTerms, PayKind, PlatformId, RejectCode, SplitRule, SubOrder, TimestampMs,
 };
 
+use super::attributes::attributes;
 use super::forms::{Checked, Refusal, currency, is_line, is_reference, pay_kind, positive_amount};
 use super::order::{AccountRef, OrderIn, Pairs, ReceiverIn, SplitIn};
 use super::{Text, account_kind, card_type, reference};
@@ -62,7 +63,7 @@ pub struct Parsed {
 /// # Errors
 /// Of the fields in this order, the first that is missing, malformed, unknown or out of bounds: order_no, payer,
 /// currency, kind, amount, merchant and sub_orders, splits, coupon, bank, card_type, agreement_no, description, expires_at,
-/// callback, metadata. What needs the engine's state (limits of the platform, balances, channels) is checked there.
+/// callback, metadata, payer_attributes, category, holder. What needs the engine's state (limits of the platform, balances, channels) is checked there.
 pub fn terms(order: &OrderIn<'_>, context: &OrderContext<'_>) -> Checked<Parsed> {
     let order_no =
         reference("order_no", required("order_no", order.order_no.as_ref(), "1 to 64 characters")?)?;
@@ -100,6 +101,11 @@ pub fn terms(order: &OrderIn<'_>, context: &OrderContext<'_>) -> Checked<Parsed>
             escrow: order.escrow.unwrap_or(true),
             callback: callback(order.callback.as_deref())?,
             metadata: order.metadata.as_ref().map_or(Ok(Vec::new()), metadata)?,
+            attributes: attributes(
+                order.category.as_ref(),
+                order.holder.as_ref(),
+                order.payer_attributes.as_ref().map_or(Ok(Vec::new()), payer_attributes)?,
+            )?,
         },
     })
 }
@@ -257,8 +263,13 @@ fn callback(text: Option<&str>) -> Checked<SmolStr> {
     Err(Refusal::new(RejectCode::InvalidField, "callback", "an address that begins with https:// or http://"))
 }
 
+/// Attributes of the payer, of the same form as metadata.
+pub(super) fn payer_attributes(pairs: &Pairs<'_>) -> Checked<Vec<(SmolStr, SmolStr)>> {
+    metadata(pairs).map_err(|refusal| Refusal { field: "payer_attributes".into(), ..refusal })
+}
+
 /// Sorted by key: an object has no order, so a repeat may write it in another one.
-fn metadata(pairs: &Pairs<'_>) -> Checked<Vec<(SmolStr, SmolStr)>> {
+pub(super) fn metadata(pairs: &Pairs<'_>) -> Checked<Vec<(SmolStr, SmolStr)>> {
     let refused = |expected: String| Err(Refusal::new(RejectCode::InvalidField, "metadata", expected));
     if pairs.0.len() > METADATA_MAX {
         return refused(format!("at most {METADATA_MAX} pairs"));

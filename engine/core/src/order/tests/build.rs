@@ -78,6 +78,7 @@ fn channel(id: ChannelId, name: &str) -> Capability {
             .collect(),
         call_timeout: DurationMs::from_secs(5),
         calls_max: 16,
+        conditions: suanpan_model::Conditions::default(),
     }
 }
 
@@ -254,6 +255,7 @@ pub(super) fn terms() -> OrderTerms {
         splits: smallvec![],
         callback: "".into(),
         metadata: Vec::new(),
+        attributes: None,
     }
 }
 

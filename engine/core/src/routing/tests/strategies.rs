@@ -58,6 +58,7 @@ fn rules(order: &[Strategy]) -> RoutingRules {
             designated(Some("ICBC"), Some(CardType::Credit), &[4, 3]),
         ],
         priority: ids(&[4, 3, 1]),
+        ..RoutingRules::default()
     }
 }
 
@@ -153,7 +154,7 @@ fn lookups() {
     for strategy in Strategy::ALL {
         assert_eq!(Strategy::from_name(strategy.name()), Some(strategy));
     }
-    assert_eq!(Strategy::from_name("weights"), None);
+    assert_eq!(Strategy::from_name("luck"), None);
 }
 
 #[test]
