@@ -10,6 +10,7 @@ use suanpan_channels::{Adapter, BUILTIN_CHANNELS, Behaviour, ReportSink, Simulat
 use suanpan_core::routing::{Router, RoutingRules, Strategy};
 use suanpan_model::command::OrderRef;
 use suanpan_model::*;
+use suanpan_runtime::Limits;
 use suanpan_runtime::api::{Answer, AnswerSink, Command, Reply, Request};
 use suanpan_runtime::balance_shard::{self, BalanceShard, Restored};
 use suanpan_runtime::clock::{Clock, SystemClock};
@@ -189,6 +190,7 @@ fn main() {
         feed: Feed::default(),
         counters: Counters::default(),
         store: Store::open(dir.path(), StoreOptions::default()).expect("a store"),
+        limits: Limits::USUAL,
     });
     let mut restored = Restored::default();
     let merchants: Vec<AccountId> =

@@ -5,6 +5,7 @@
 //! and the actors between them ([`actors`]).
 
 pub mod actors;
+pub mod admission;
 pub mod api;
 pub mod balance_shard;
 mod calls;
@@ -14,6 +15,7 @@ pub mod engine;
 pub mod fault;
 pub mod journal;
 pub mod keeper;
+pub mod limits;
 pub mod log_writer;
 pub mod messages;
 pub mod options;
@@ -28,4 +30,6 @@ pub mod timers;
 pub use api::{Answer, AnswerSink, Command, Reply, Request};
 pub use engine::{Engine, EngineStats};
 pub use fault::EngineFault;
+pub use limits::Limits;
 pub use options::{EngineOptions, World};
+pub use start::shards as shards_of;

@@ -29,9 +29,6 @@ pub use outbox::Outbox;
 use requests::Reserving;
 use upkeep::{Captured, Checkpointing};
 
-/// Orders looked at in one go after a restart.
-const RECOVERED_AT_ONCE: usize = 10_000;
-
 /// What a shard can make happen outside itself.
 pub trait Outside {
     /// Hands a batch to the log writer.
@@ -172,7 +169,7 @@ impl OrderShard {
     /// Recovers some of the orders, so that millions of them make neither one endless batch nor a long silence.
     fn recover_some(&mut self, outside: &mut dyn Outside) {
         let now = self.shared.clock.now();
-        let from = self.recovering.len().saturating_sub(RECOVERED_AT_ONCE);
+        let from = self.recovering.len().saturating_sub(self.shared.limits.recovered_at_once);
         for id in self.recovering.split_off(from) {
             let ended = self.live.get(&id).is_some_and(|live| live.order.is_finished());
             if ended {

@@ -19,15 +19,10 @@ use crate::codec::{decode_marked_row, decode_records, decode_row};
 use crate::fault::EngineFault;
 use crate::journal::Journal;
 use crate::keeper::{CheckpointMeta, archive_batch};
+use crate::limits::Limits;
 use crate::messages::{Finished, FinishedOrder, HoldAsk};
 use crate::statements::read_chunks;
 use crate::store::{Store, Table};
-
-/// Finished orders that are gathered before they are fed to the archive while the log is replayed.
-const FEED_ORDERS: usize = 100_000;
-
-/// Statement lines that are gathered before they are fed to the archive while the log is replayed.
-const FEED_LINES: usize = 4_000_000;
 
 /// Whether a recovery may write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +77,21 @@ pub fn recover(
     shards: usize,
     purpose: Purpose,
 ) -> Result<Recovered, EngineFault> {
-    let mut replay = Replay::load(store, shards, purpose)?;
+    recover_within(&Limits::USUAL, store, journal, shards, purpose)
+}
+
+/// As [`recover`], with other limits.
+///
+/// # Errors
+/// As [`recover`].
+pub fn recover_within(
+    limits: &Limits,
+    store: &Store,
+    journal: &dyn Journal,
+    shards: usize,
+    purpose: Purpose,
+) -> Result<Recovered, EngineFault> {
+    let mut replay = Replay::load(*limits, store, shards, purpose)?;
     let from = replay.state.meta.replay_from.next();
     if from.0 > journal.next_lsn() {
         let what = format!("the checkpoint ends at {}, the journal before it", from.0 - 1);
@@ -115,6 +124,7 @@ pub fn recover(
 }
 
 struct Replay<'a> {
+    limits: Limits,
     store: &'a Store,
     purpose: Purpose,
     shards: usize,
@@ -127,7 +137,7 @@ struct Replay<'a> {
 }
 
 impl<'a> Replay<'a> {
-    fn load(store: &'a Store, shards: usize, purpose: Purpose) -> Result<Self, EngineFault> {
+    fn load(limits: Limits, store: &'a Store, shards: usize, purpose: Purpose) -> Result<Self, EngineFault> {
         let damaged = |what: &str, fault: &dyn std::fmt::Display| EngineFault::Replay {
             lsn: 0,
             what: format!("the checkpoint's {what} cannot be read: {fault}"),
@@ -173,6 +183,7 @@ impl<'a> Replay<'a> {
         let last_id = meta.last_id;
         let state = Recovered { orders, balances, meta, last_id, ..Recovered::default() };
         Ok(Self {
+            limits,
             store,
             purpose,
             shards,
@@ -301,7 +312,7 @@ impl<'a> Replay<'a> {
     /// Feeds the archive on the way, so that a long tail needs no more memory than a short one.
     fn feed_archive(&mut self, lsn: Lsn) -> Result<(), EngineFault> {
         let lines: usize = self.state.balances.iter().map(|restored| restored.statements.len()).sum();
-        if self.finished.len() < FEED_ORDERS && lines < FEED_LINES {
+        if self.finished.len() < self.limits.replay_orders && lines < self.limits.replay_lines {
             return Ok(());
         }
         let mut statements = Vec::new();

@@ -18,6 +18,7 @@ use suanpan_model::{
 
 use crate::api::Notice;
 use crate::clock::Clock;
+use crate::limits::Limits;
 use crate::store::Store;
 
 /// The name under which a platform knows an account.
@@ -421,4 +422,6 @@ pub struct Shared {
     pub counters: Counters,
     /// Archive and checkpoint.
     pub store: Store,
+    /// How much is done in one go.
+    pub limits: Limits,
 }

@@ -20,6 +20,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::fault::EngineFault;
 use crate::journal::{Journal, JournalOptions, SegmentJournal};
 use crate::keeper::Keeper;
+use crate::limits::Limits;
 use crate::log_writer::{LogMessage, LogWriter};
 use crate::messages::KeeperMessage;
 use crate::options::{EngineOptions, World};
@@ -80,6 +81,7 @@ impl Running {
             feed: Feed::default(),
             counters: Counters::default(),
             store,
+            limits: Limits::USUAL,
         });
         shared.meters.restore(&recovered.meta.meters);
         shared.counters.durable_lsn.store(recovered.durable.0, std::sync::atomic::Ordering::Release);
@@ -210,7 +212,10 @@ fn new_histogram() -> Histogram<u64> {
 }
 
 /// Gives every shard its part of what was recovered.
-fn shards(
+///
+/// # Errors
+/// When the archive cannot be read.
+pub fn shards(
     count: usize,
     shared: &Arc<Shared>,
     recovered: Recovered,
