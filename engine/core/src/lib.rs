@@ -4,6 +4,7 @@
 //! reject, changing nothing; `apply` folds an event into the state and cannot fail. Live run, recovery and
 //! simulation use the same two.
 
+pub mod invariants;
 pub mod ledger;
 pub mod order;
 pub mod routing;

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A crate of the workspace, its folder, and the crates of the workspace that it may use.
-const DIRECTION: [(&str, &str, &[&str]); 7] = [
+const DIRECTION: [(&str, &str, &[&str]); 8] = [
     ("suanpan-model", "engine/model", &[]),
     ("suanpan-core", "engine/core", &["suanpan-model"]),
     ("suanpan-channels", "channels", &["suanpan-model"]),
@@ -15,6 +15,11 @@ const DIRECTION: [(&str, &str, &[&str]); 7] = [
     (
         "suanpan-server",
         "engine/server",
+        &["suanpan-model", "suanpan-core", "suanpan-channels", "suanpan-runtime"],
+    ),
+    (
+        "suanpan-sim",
+        "engine/sim",
         &["suanpan-model", "suanpan-core", "suanpan-channels", "suanpan-runtime"],
     ),
     ("loadtest", "loadtest", &["suanpan-model", "suanpan-core", "suanpan-channels", "suanpan-runtime"]),

@@ -231,6 +231,11 @@ impl Gate {
         (self.in_flight_max - self.in_flight_max / 4).saturating_sub(self.in_flight())
     }
 
+    /// Counts requests that come in past [`Gate::admit`].
+    pub fn took_in(&self, requests: usize) {
+        self.in_flight.fetch_add(requests, Ordering::AcqRel);
+    }
+
     /// Counts answers that were given.
     pub fn answered(&self, answers: usize) {
         self.in_flight.fetch_sub(answers, Ordering::AcqRel);

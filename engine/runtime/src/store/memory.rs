@@ -26,6 +26,11 @@ struct State {
     /// Operations that still succeed before the storage fails, and with what. `None`: it works.
     writes_fail_after: Option<(u64, io::ErrorKind)>,
     reads_fail_after: Option<(u64, io::ErrorKind)>,
+    /// Writing operations until the power goes.
+    cut_off_after: Option<u64>,
+    /// The power has gone; nothing works until [`MemoryTables::power_cut`] says what was lost.
+    cut_off: bool,
+    has_failed: bool,
     /// How many writing operations there were.
     writes: u64,
 }
@@ -47,11 +52,36 @@ impl MemoryTables {
         self.state().reads_fail_after = Some((operations, kind));
     }
 
-    /// Works again.
+    /// Forgets all failures that were planned.
     pub fn heal(&self) {
+        self.accept();
+        let mut state = self.state();
+        state.cut_off_after = None;
+        state.has_failed = false;
+    }
+
+    /// Reads and writes no longer fail.
+    pub fn accept(&self) {
         let mut state = self.state();
         state.writes_fail_after = None;
         state.reads_fail_after = None;
+    }
+
+    /// After `operations` more writes, runs or syncs the power goes: everything fails from then on.
+    pub fn cut_off_after(&self, operations: u64) {
+        self.state().cut_off_after = Some(operations);
+    }
+
+    /// Whether the power has gone.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        self.state().cut_off
+    }
+
+    /// Whether something failed since the last [`MemoryTables::heal`].
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.state().has_failed
     }
 
     /// How many writing operations there were, failed ones included.
@@ -69,6 +99,8 @@ impl MemoryTables {
     /// Cuts the power: of the writes since the last sync the first `kept` survive.
     pub fn power_cut(&self, kept: usize) {
         let mut state = self.state();
+        state.cut_off = false;
+        state.cut_off_after = None;
         let unsynced = std::mem::take(&mut state.unsynced);
         for (space, rows) in unsynced.into_iter().take(kept) {
             put(&mut state.durable, space, &rows);
@@ -93,7 +125,23 @@ impl MemoryTables {
 impl State {
     fn write(&mut self) -> fjall::Result<()> {
         self.writes += 1;
-        meet(&mut self.writes_fail_after)
+        self.cut_off |= self.cut_off_after == Some(0);
+        self.cut_off_after = self.cut_off_after.map(|left| left.saturating_sub(1));
+        self.check_power()?;
+        meet(&mut self.writes_fail_after).inspect_err(|_| self.has_failed = true)
+    }
+
+    fn read(&mut self) -> fjall::Result<()> {
+        self.check_power()?;
+        meet(&mut self.reads_fail_after).inspect_err(|_| self.has_failed = true)
+    }
+
+    fn check_power(&mut self) -> fjall::Result<()> {
+        if !self.cut_off {
+            return Ok(());
+        }
+        self.has_failed = true;
+        Err(io::Error::other("the power has gone").into())
     }
 }
 
@@ -121,13 +169,13 @@ fn put(tables: &mut Tables, space: Space, rows: &[Change]) {
 impl Backend for MemoryTables {
     fn get(&self, space: Space, key: &[u8]) -> fjall::Result<Option<Bytes>> {
         let mut state = self.state();
-        meet(&mut state.reads_fail_after)?;
+        state.read()?;
         Ok(state.seen.get(&space).and_then(|table| table.get(key)).cloned())
     }
 
     fn range<'a>(&'a self, space: Space, from: Bound<Vec<u8>>, to: Bound<Vec<u8>>) -> Rows<'a> {
         let mut state = self.state();
-        if let Err(fault) = meet(&mut state.reads_fail_after) {
+        if let Err(fault) = state.read() {
             return Box::new(std::iter::once(Err(fault)));
         }
         let Some(table) = state.seen.get(&space) else { return Box::new(std::iter::empty()) };
