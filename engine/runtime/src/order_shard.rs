@@ -29,6 +29,9 @@ pub use outbox::Outbox;
 use requests::Reserving;
 use upkeep::{Captured, Checkpointing};
 
+/// Reports that may wait for the archive to be readable.
+const POSTPONED_MAX: usize = 65_536;
+
 /// What a shard can make happen outside itself.
 pub trait Outside {
     /// Hands a batch to the log writer.
@@ -110,6 +113,8 @@ pub struct OrderShard {
     recovering: Vec<OrderId>,
     checkpoints: VecDeque<Checkpointing>,
     captured: Option<Captured>,
+    /// Reports about archived orders that wait until the archive can be read.
+    postponed: VecDeque<ChannelReport>,
     shards: usize,
 }
 
@@ -141,6 +146,7 @@ impl OrderShard {
             recovering: Vec::new(),
             checkpoints: VecDeque::new(),
             captured: None,
+            postponed: VecDeque::new(),
             shards,
         }
     }
@@ -183,15 +189,39 @@ impl OrderShard {
 
     /// Channels said something.
     pub fn on_reports(&mut self, reports: Vec<ChannelReport>, outside: &mut dyn Outside) {
-        let now = self.shared.clock.now();
         for report in reports {
-            let (id, channel) = (report.order, report.channel);
-            if let Err(reject) = self.act(id, &OrderCommand::Report(report), now) {
-                count(&self.shared.counters.unmatched_reports, 1);
-                tracing::warn!(order = %id, %channel, %reject, "a channel's report changes nothing");
-            }
+            self.hear(report);
         }
         self.settle(outside);
+    }
+
+    /// Takes in a report; false when the archive, which has the order, cannot be read just now: the report may tell of
+    /// money, so it waits.
+    fn hear(&mut self, report: ChannelReport) -> bool {
+        let now = self.shared.clock.now();
+        let (id, channel) = (report.order, report.channel);
+        let command = OrderCommand::Report(report);
+        let Err(reject) = self.act(id, &command, now) else { return true };
+        if reject.code == RejectCode::Unavailable
+            && self.postponed.len() < POSTPONED_MAX
+            && let OrderCommand::Report(report) = command
+        {
+            self.postponed.push_back(report);
+            return false;
+        }
+        count(&self.shared.counters.unmatched_reports, 1);
+        tracing::warn!(order = %id, %channel, %reject, "a channel's report changes nothing");
+        true
+    }
+
+    /// Takes in reports that had to wait, until one has to wait again.
+    fn hear_postponed(&mut self) {
+        for _ in 0..self.postponed.len() {
+            let Some(report) = self.postponed.pop_front() else { return };
+            if !self.hear(report) {
+                return;
+            }
+        }
     }
 
     /// Decides a command and folds in what happens.

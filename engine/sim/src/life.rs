@@ -976,6 +976,10 @@ impl Life {
 
     /// Everything is final and nothing is under way. Disputes that a full engine did not let the mall end are tried again.
     fn has_ended(&mut self) -> bool {
+        let has_room = |process: &Process| {
+            process.shared.gate.live_orders() == 0 && process.shared.gate.archive_lag() == 0
+        };
+        let all_archived = self.process.as_ref().is_some_and(has_room);
         if !Self::is_quiet(self) {
             return false;
         }
@@ -992,7 +996,7 @@ impl Life {
             self.send_request(*order, Intent::ResolveDispute);
         }
         let known = tap::lock(&self.ground.tap).ledger.orders.len();
-        orders.len() == known && orders.iter().all(|order| order.is_finished())
+        all_archived && orders.len() == known && orders.iter().all(|order| order.is_finished())
     }
 
     /// The lives of all orders that the log knows, asked past the inboxes.

@@ -49,7 +49,9 @@ fn one(seed: u64) -> ExitCode {
     let report = live(seed, true);
     let mut say = |text: String| writeln!(out, "{text}").is_ok();
     say(format!("{:#?}", Summary::of(&Plan::of(seed))));
-    report.story.iter().for_each(|line| drop(say(line.clone())));
+    for line in &report.story {
+        say(line.clone());
+    }
     say(report.coverage.to_string());
     say(told(&report));
     if report.breaks.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

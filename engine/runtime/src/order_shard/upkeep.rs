@@ -100,6 +100,7 @@ impl OrderShard {
         if self.shared.gate.is_poisoned() {
             self.give_up_reserving();
         }
+        self.hear_postponed();
         for id in self.timers.take_due(now, self.shared.limits.wakes_at_once) {
             let Some(live) = self.live.get_mut(&id) else { continue };
             let due = live.order.next_due();
