@@ -9,26 +9,30 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use suanpan_channels::{Adapter, ReportSink, Simulator};
 use suanpan_core::invariants::Invariant;
+use suanpan_core::ledger::Instruction;
 use suanpan_core::ledger::LedgerCommand;
 use suanpan_core::routing::{Router, RoutingRules, Strategy};
 use suanpan_model::command::OrderRef;
+use suanpan_model::policy::LatePayment;
 use suanpan_model::{
-    AccountId, AccountType, Amount, AttemptNo, Campaign, CauseId, ChannelReport, ChannelRequest, Currency,
-    Entry, EntryCode, FailureKind, Order, OrderId, Outcome, Posting, ReportSource, Ticket, TimestampMs,
+    AccountId, AccountType, Amount, AttemptNo, Campaign, CauseId, ChannelOp, ChannelReport, ChannelRequest,
+    Currency, Entry, EntryCode, FailureKind, Order, OrderId, Outcome, Posting, ReportSource, Ticket,
+    TimestampMs,
 };
 use suanpan_runtime::admission;
 use suanpan_runtime::api::{Answer, AnswerSink, Command, FUNDING, Reply, Request};
 use suanpan_runtime::clock::{Clock, ManualClock};
 use suanpan_runtime::journal::{Fault, FaultyStorage, Operation};
 use suanpan_runtime::log_writer::LogMessage;
+use suanpan_runtime::messages::KeeperMessage;
 use suanpan_runtime::store::MemoryTables;
 
 use crate::dice::Dice;
 use crate::mall::{CAMPAIGN, Cast, FACE, Intent, MINIMUM_SPEND, Mall, draw_terms};
 use crate::oracle::coverage::Coverage;
 use crate::oracle::{answers, books, final_state};
-use crate::plan::{PLATFORM, Plan};
-use crate::process::{Actor, Ground, Message, NoStart, Process};
+use crate::plan::{PLATFORM, Plan, Sabotage};
+use crate::process::{Actor, Ground, Message, NoStart, Process, Sender};
 use crate::tap::{self, Tap};
 
 /// When all lives begin: a day in 2026.
@@ -106,10 +110,7 @@ enum Item {
 impl Item {
     /// Whether it belongs to the process that runs, and is forgotten when that dies.
     const fn is_inside(&self) -> bool {
-        matches!(
-            self,
-            Self::Step(_) | Self::Tick(..) | Self::HandOver(..) | Self::Feed | Self::Retry(_)
-        )
+        matches!(self, Self::Step(_) | Self::Tick(..) | Self::HandOver(..) | Self::Feed | Self::Retry(_))
     }
 }
 
@@ -191,6 +192,8 @@ struct Life {
     heard: BTreeSet<(OrderId, AttemptNo)>,
     report: Report,
     tells: bool,
+    /// The planted bug, once all accounts are open.
+    planted: Option<Sabotage>,
 }
 
 /// Lives the life of a seed.
@@ -201,7 +204,10 @@ pub fn live(seed: u64, tells: bool) -> Report {
 
 /// Lives a life as planned.
 #[must_use]
-pub fn live_plan(plan: Plan, tells: bool) -> Report {
+pub fn live_plan(mut plan: Plan, tells: bool) -> Report {
+    if plan.sabotage == Some(Sabotage::KeepsLatePayments) {
+        plan.policy.late_payment = LatePayment::Park;
+    }
     let mut life = Life::new(plan, tells);
     let outcome = catch_unwind(AssertUnwindSafe(|| life.run()));
     if let Err(panic) = outcome {
@@ -280,6 +286,7 @@ impl Life {
             heard: BTreeSet::new(),
             report: Report { seed: plan.seed, ..Report::default() },
             tells,
+            planted: None,
             plan,
         }
     }
@@ -311,6 +318,7 @@ impl Life {
         if self.is_over() {
             return;
         }
+        self.plant();
         self.arrange_faults();
         let safety_ends = self.now + self.plan.safety_ms;
         for _ in 0..self.plan.orders {
@@ -374,7 +382,8 @@ impl Life {
             self.wake(to);
             self.run_until(self.now + 120_000, Self::is_quiet);
         }
-        self.cast = Cast { merchants: ids[..3].to_vec(), agents: ids[3..5].to_vec(), buyers: ids[5..].to_vec() };
+        self.cast =
+            Cast { merchants: ids[..3].to_vec(), agents: ids[3..5].to_vec(), buyers: ids[5..].to_vec() };
         for number in 0..4 {
             self.top_up(number);
         }
@@ -393,7 +402,8 @@ impl Life {
             place => self.cast.buyers[place],
         };
         let reference = format!("T-{number}");
-        let clearing = AccountId::internal(AccountType::ChannelClearing, u32::from(FUNDING.0), Currency::Cny, 0);
+        let clearing =
+            AccountId::internal(AccountType::ChannelClearing, u32::from(FUNDING.0), Currency::Cny, 0);
         let stripes = if account.kind().is_internal() { suanpan_model::ids::STRIPES } else { 1 };
         let share = if account.kind().is_internal() { 1_500 } else { 40_000 };
         let amount = Amount::from_minor(share * u64::from(stripes));
@@ -409,6 +419,13 @@ impl Life {
         let command = LedgerCommand::Post { entry, reference: reference.into() };
         process.deliver(to, None, Message::Commands(vec![(command, Box::new(|_| {}))]));
         self.wake(to);
+    }
+
+    fn plant(&mut self) {
+        self.planted = self.plan.sabotage;
+        let mut tap = tap::lock(&self.ground.tap);
+        tap.counts_twice = self.planted == Some(Sabotage::CountsTwice);
+        tap.skips_positions = self.planted == Some(Sabotage::SkipsPositions);
     }
 
     fn arrange_faults(&mut self) {
@@ -617,6 +634,9 @@ impl Life {
     fn lose_power(&mut self) {
         self.tell(|| "the power goes".to_owned());
         self.ground.disk.power_cut();
+        if self.planted == Some(Sabotage::ForgetsSynced) {
+            forget_the_end(&self.ground.disk);
+        }
         let kept = self.dice.place(self.ground.tables.unsynced() + 1);
         self.ground.tables.power_cut(kept);
         self.ground.disk.heal();
@@ -693,7 +713,10 @@ impl Life {
         let Some(process) = &mut self.process else { return };
         let post = process.take_post();
         let mut woken = Vec::with_capacity(post.messages.len());
-        for (to, from, message) in post.messages {
+        for (to, from, mut message) in post.messages {
+            if let Some(sabotage) = self.planted {
+                spoil(sabotage, process, (to, from), &mut message, &mut self.dice);
+            }
             process.deliver(to, from, message);
             woken.push(to);
         }
@@ -708,7 +731,13 @@ impl Life {
             self.send_call(call);
         }
         let said = std::mem::take(&mut *self.answers.0.lock().unwrap_or_else(PoisonError::into_inner));
-        for answer in said {
+        for mut answer in said {
+            if self.planted == Some(Sabotage::LosesAnswer) && self.dice.below(10) == 0 {
+                continue;
+            }
+            if self.planted == Some(Sabotage::RefusesFalsely) {
+                answer.result = Err(suanpan_runtime::shared::busy());
+            }
             self.answered += 1;
             self.answer(&answer);
         }
@@ -749,6 +778,15 @@ impl Life {
     fn call(&mut self, call: ChannelRequest) {
         let found = self.channels.iter().position(|channel| channel.capability().id == call.channel);
         let Some(channel) = found else { return };
+        if self.planted == Some(Sabotage::InventsRefund)
+            && let ChannelOp::Refund { refund } = call.op
+        {
+            let outcome =
+                Outcome::Succeeded { channel_no: "never made".into(), amount: call.amount, fee: None };
+            let source = ReportSource::Refund { refund };
+            let ChannelRequest { channel, order, attempt, .. } = call;
+            return self.after(1, Item::Report(ChannelReport { channel, order, attempt, source, outcome }));
+        }
         let sink = self.sink();
         self.channels[channel].perform(TimestampMs(self.now), vec![call], &sink);
         self.advance(channel);
@@ -771,6 +809,9 @@ impl Life {
 
     fn send_report(&mut self, mut report: ChannelReport) {
         let network = self.plan.network;
+        if self.planted == Some(Sabotage::DeafForEver) && self.healed {
+            return;
+        }
         if !self.healed && self.dice.happens(network.lost_ppm) {
             self.report.coverage.fault("report is lost");
             return;
@@ -873,7 +914,8 @@ impl Life {
         let admitted = admission::admit(&process.shared.gate, requests, &sink);
         let by_shard = admission::by_shard(admitted, self.plan.shards);
         let mut woken = None;
-        for (shard, requests) in by_shard.into_iter().enumerate().filter(|(_, requests)| !requests.is_empty()) {
+        for (shard, requests) in by_shard.into_iter().enumerate().filter(|(_, requests)| !requests.is_empty())
+        {
             process.deliver(Actor::Orders(shard), None, Message::Requests(requests, Arc::clone(&sink)));
             woken = Some(shard);
         }
@@ -1044,7 +1086,12 @@ impl Life {
             stuck(format!("{} of {known} orders can be asked about", orders.len()));
         }
         for order in orders.iter().filter(|order| !order.is_finished()) {
-            stuck(format!("order {} is still {}: {:?}", order.id, order.status, order.attempts.last().map(|a| a.state.name())));
+            stuck(format!(
+                "order {} is still {}: {:?}",
+                order.id,
+                order.status,
+                order.attempts.last().map(|a| a.state.name())
+            ));
         }
         if !Self::is_quiet(self) {
             stuck("messages are still under way".to_owned());
@@ -1080,7 +1127,11 @@ impl Life {
         final_state::ledger(&process.balances, &tap.ledger, breaks);
         let page = if self.plan.seed.is_multiple_of(2) { 3 } else { 1_000 };
         final_state::statements(&process.balances, &tap.ledger, page, breaks);
-        let lives: Vec<&Order> = orders.iter().map(|order| &**order).collect();
+        let mut seen: Vec<Order> = orders.iter().map(|order| Order::clone(order)).collect();
+        if self.planted == Some(Sabotage::KeepsLatePayments) {
+            seen.iter_mut().for_each(|order| order.late_payment = LatePayment::Refund);
+        }
+        let lives: Vec<&Order> = seen.iter().collect();
         let channels: Vec<&Simulator> = self.channels.iter().collect();
         let unheard = books::compare(&channels, &lives, &self.heard, &tap.ledger, breaks);
         for _ in 0..unheard {
@@ -1100,5 +1151,51 @@ impl Life {
                 breaks.push(Invariant::NoGaps.broken(format!("order {id} is archived and not in the log")));
             }
         }
+    }
+}
+
+/// Does to a message what a planted bug would.
+fn spoil(
+    sabotage: Sabotage,
+    process: &mut Process,
+    (to, from): (Actor, Sender),
+    message: &mut Message,
+    dice: &mut Dice,
+) {
+    match (sabotage, message) {
+        (Sabotage::ChangesAmount, Message::Instruct(chunks, _)) => {
+            let told = chunks.iter_mut().flat_map(|(_, told)| told).map(|told| &mut told.instruction);
+            for instruction in told {
+                if let Instruction::Post { posting, .. } = instruction
+                    && posting.side == suanpan_model::Side::Credit
+                {
+                    posting.amount = posting.amount.plus(Amount::from_minor(1));
+                }
+            }
+        }
+        (Sabotage::LosesPosting, Message::Instruct(chunks, _)) => {
+            let is_credit = |instruction: &Instruction| matches!(instruction, Instruction::Post { posting, .. } if posting.side == suanpan_model::Side::Credit);
+            chunks.iter_mut().for_each(|(_, told)| told.retain(|told| !is_credit(&told.instruction)));
+        }
+        (Sabotage::LosesVoids, Message::Voids(asks)) => asks.clear(),
+        (Sabotage::LosesLines, Message::Keeper(KeeperMessage::Statements { lines, .. })) => {
+            lines.rows.clear()
+        }
+        (Sabotage::CommitsTwice, Message::Committed(first, _)) if dice.below(10) == 0 => {
+            process.deliver(to, from, Message::Committed(*first, Vec::new()));
+        }
+        _ => {}
+    }
+}
+
+/// The last bytes of the journal are gone, although they were durable.
+fn forget_the_end(disk: &FaultyStorage) {
+    let names = suanpan_runtime::journal::Storage::list(disk).unwrap_or_default();
+    if let Some(last) = names.iter().filter(|name| name.ends_with(".log")).max() {
+        disk.edit(last, |bytes| {
+            if let Some(end) = bytes.iter().rposition(|byte| *byte != 0) {
+                bytes[end.saturating_sub(7).max(64)..=end.max(64)].fill(0);
+            }
+        });
     }
 }

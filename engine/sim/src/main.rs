@@ -177,9 +177,8 @@ fn show_progress(
         }
         told_at = Instant::now();
         let done = done.load(Ordering::Relaxed);
-        let (faults, moves) = totals.lock().map_or((0, 0), |totals| {
-            (totals.coverage.injected(), totals.coverage.moves.len())
-        });
+        let (faults, moves) =
+            totals.lock().map_or((0, 0), |totals| (totals.coverage.injected(), totals.coverage.moves.len()));
         let rate = done as f64 / began.elapsed().as_secs_f64();
         let possible = Coverage::possible().len();
         let line = format!(

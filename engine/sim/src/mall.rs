@@ -184,9 +184,19 @@ pub fn draw_terms(dice: &mut Dice, plan: &Plan, cast: &Cast, number: usize, now:
         3 => vec![bps(cast.agents[0], 999), bps(cast.agents[1], 999), bps(commission, 333)],
         _ => vec![fixed(cast.agents[1], amount.minor() / 7), bps(commission, 1)],
     };
-    let kind = dice.pick(&[PayKind::Gateway, PayKind::Gateway, PayKind::QuickPay, PayKind::QuickPay, PayKind::Balance]);
+    let kind = dice.pick(&[
+        PayKind::Gateway,
+        PayKind::Gateway,
+        PayKind::QuickPay,
+        PayKind::QuickPay,
+        PayKind::Balance,
+    ]);
     let with_coupon = amount > MINIMUM_SPEND && dice.below(3) == 0;
-    let bank = if kind == PayKind::Balance { None } else { dice.pick(&[Some("ICBC"), Some("CMB"), Some("SPB"), None]) };
+    let bank = if kind == PayKind::Balance {
+        None
+    } else {
+        dice.pick(&[Some("ICBC"), Some("CMB"), Some("SPB"), None])
+    };
     let card_type = dice.pick(&[CardType::Debit, CardType::Debit, CardType::Credit]);
     OrderTerms {
         platform: PLATFORM,

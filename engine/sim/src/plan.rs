@@ -56,6 +56,37 @@ pub struct Disks {
     pub rots: bool,
 }
 
+/// A bug that is planted to see that the checks find it: something between the parts goes wrong that never may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sabotage {
+    /// The disk forgets the end of the journal although it said that it was durable.
+    ForgetsSynced,
+    /// A group counts more records than it has.
+    SkipsPositions,
+    /// A record of the log counts twice.
+    CountsTwice,
+    /// A posting reaches its account with another amount.
+    ChangesAmount,
+    /// A posting never reaches its account.
+    LosesPosting,
+    /// Holds that nobody needs are not given back.
+    LosesVoids,
+    /// Lines of statements never reach the archive.
+    LosesLines,
+    /// A refund is answered with "done" and was never made.
+    InventsRefund,
+    /// Nothing that a channel says arrives any more once the world is whole.
+    DeafForEver,
+    /// An answer is lost on its way out of the engine.
+    LosesAnswer,
+    /// An answer says "busy" although the order was recorded.
+    RefusesFalsely,
+    /// A shard hears of a commit twice.
+    CommitsTwice,
+    /// Late payments are parked although they should go back.
+    KeepsLatePayments,
+}
+
 /// What one life is like.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -100,6 +131,8 @@ pub struct Plan {
     pub crashes: Crashes,
     /// The disks.
     pub disks: Disks,
+    /// A planted bug.
+    pub sabotage: Option<Sabotage>,
 }
 
 impl Plan {
@@ -140,6 +173,7 @@ impl Plan {
                 unreadable_start_ppm: dice.swarm_rate(500_000),
                 rots: dice.below(2) == 0,
             },
+            sabotage: None,
         }
     }
 }
@@ -194,7 +228,8 @@ fn network(dice: &mut Dice) -> Network {
 
 /// The channels that come with the program, with other tempers, and with ladders short enough for a short life.
 fn channels(dice: &mut Dice) -> Vec<Descriptor> {
-    let mut descriptors = load_descriptors(BUILTIN_CHANNELS).expect("the program's own descriptors are right");
+    let mut descriptors =
+        load_descriptors(BUILTIN_CHANNELS).expect("the program's own descriptors are right");
     let ladder: &[u64] = dice.pick(&[&[300_u64, 1_000, 5_000, 30_000][..], &[50], &[2_000, 60_000]]);
     let timeout = dice.pick(&[300, 3_000, 15_000]);
     let are_alike = dice.below(2) == 0;

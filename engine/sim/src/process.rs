@@ -316,10 +316,8 @@ impl Process {
         let (orders, balances) =
             suanpan_runtime::shards_of(plan.shards, &shared, recovered).map_err(|fault| disk(&fault))?;
         let post = SharedPost::default();
-        let herald = |me| Herald {
-            ports: Ports { me, post: Arc::clone(&post), has_room: true },
-            shards: plan.shards,
-        };
+        let herald =
+            |me| Herald { ports: Ports { me, post: Arc::clone(&post), has_room: true }, shards: plan.shards };
         let micros = Arc::new(Mutex::new(Histogram::new(1).expect("one digit is allowed")));
         let tapped = TapJournal::new(journal, Arc::clone(&ground.tap));
         let (to_log, from_keeper) = unbounded();

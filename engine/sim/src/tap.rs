@@ -26,6 +26,10 @@ pub struct Tap {
     pub breaks: Vec<String>,
     /// Bytes of everything, mixed: equal for equal lives.
     pub hash: u64,
+    /// A planted bug: every tenth record counts twice.
+    pub counts_twice: bool,
+    /// A planted bug: every tenth group counts one record more.
+    pub skips_positions: bool,
 }
 
 /// Locks a tap.
@@ -49,12 +53,17 @@ impl Tap {
         }
         let mut lsn = *first;
         let ledger = &mut self.ledger;
+        let counts_twice = self.counts_twice;
         let decoded = decode_records(payload, |record| {
             ledger.fold(lsn, &record);
+            if counts_twice && lsn.is_multiple_of(10) {
+                ledger.fold(lsn, &record);
+            }
             lsn += 1;
         });
         if decoded.is_err() || lsn != first + u64::from(*records) {
-            self.breaks.push(Invariant::NoGaps.broken(format!("the group at {first} is not {records} records")));
+            self.breaks
+                .push(Invariant::NoGaps.broken(format!("the group at {first} is not {records} records")));
         }
         self.acknowledged.push(group);
         self.in_doubt.clear();
@@ -115,7 +124,8 @@ impl<J: Journal> TapJournal<J> {
 
 impl<J: Journal> Journal for TapJournal<J> {
     fn append(&mut self, records: u32, payload: &[u8]) -> Result<u64, JournalFault> {
-        let answer = self.inner.append(records, payload);
+        let skips = lock(&self.tap).skips_positions && self.inner.next_lsn().is_multiple_of(10);
+        let answer = self.inner.append(records + u32::from(skips), payload);
         let mut tap = lock(&self.tap);
         match &answer {
             Ok(first) => tap.acknowledge((*first, records, payload.to_vec())),

@@ -111,7 +111,10 @@ fn told_life(log: &NaiveLedger, life: &Order, early: &mut impl FnMut(String)) {
     };
     let paid = life.attempts.iter().filter(|attempt| attempt.state == AttemptState::Succeeded);
     for attempt in paid.filter(|attempt| !known.payments.contains(&attempt.no)) {
-        early(format!("order {}: the payment of attempt {} was told and is not in the log", life.id, attempt.no));
+        early(format!(
+            "order {}: the payment of attempt {} was told and is not in the log",
+            life.id, attempt.no
+        ));
     }
     for refund in life.refunds.iter().filter(|refund| !refund.refund_no.is_empty()) {
         if !known.refunds.iter().any(|known| known == refund.refund_no.as_str()) {
@@ -137,7 +140,9 @@ pub fn kept(placed: &Placed, life: Result<&Order, RejectCode>, breaks: &mut Vec<
     for (number, tally) in placed.refunds.iter().filter(|(_, tally)| tally.promised > 0) {
         let times = life.refunds.iter().filter(|refund| refund.refund_no == *number).count();
         if times != 1 {
-            lost(format!("refund {number} of order {no} was acknowledged and is there {times} times ({tally:?})"));
+            lost(format!(
+                "refund {number} of order {no} was acknowledged and is there {times} times ({tally:?})"
+            ));
         }
     }
     if placed.released && life.released.iter().all(|amount| amount.is_zero()) {

@@ -30,7 +30,9 @@ pub fn compare(
             let order = orders.iter().find(|order| order.id == order_id);
             let attempt = order.and_then(|order| order.attempt(attempt_no));
             let (Some(order), Some(attempt)) = (order, attempt) else {
-                let what = format!("channel {id} was called for attempt {attempt_no} of order {order_id}, which is not there");
+                let what = format!(
+                    "channel {id} was called for attempt {attempt_no} of order {order_id}, which is not there"
+                );
                 breaks.push(Invariant::AnsweredIsDurable.broken(what));
                 continue;
             };
@@ -38,12 +40,17 @@ pub fn compare(
             let paid = line.status == LineStatus::Paid;
             let name = format!("order {order_id}, attempt {attempt_no} at channel {id}");
             if known && (!paid || line.amount != order.terms.payable()) {
-                let what = format!("{name}: counted as paid, the book says {:?} {}", line.status, line.amount.minor());
+                let what = format!(
+                    "{name}: counted as paid, the book says {:?} {}",
+                    line.status,
+                    line.amount.minor()
+                );
                 breaks.push(Invariant::BooksAgree.broken(what));
             }
             if paid && !known {
                 if heard.contains(&(order_id, attempt_no)) {
-                    let what = format!("{name}: paid, the engine was told, and has it as {}", attempt.state.name());
+                    let what =
+                        format!("{name}: paid, the engine was told, and has it as {}", attempt.state.name());
                     breaks.push(Invariant::BooksAgree.broken(what));
                 }
                 unheard += 1;
@@ -77,7 +84,10 @@ fn refunds(channel: &Simulator, order: &Order, attempt: AttemptNo, name: &str, b
         let done = refund.state == RefundState::Succeeded && !refund.to_payer.is_zero();
         let amounts = (made.map(|line| line.amount), done.then_some(refund.to_payer));
         if amounts.0 != amounts.1 && !refund.state.is_alive() {
-            let what = format!("{name}: refund {} is {:?} in the book, {:?} in the order", refund.no, amounts.0, amounts.1);
+            let what = format!(
+                "{name}: refund {} is {:?} in the book, {:?} in the order",
+                refund.no, amounts.0, amounts.1
+            );
             breaks.push(Invariant::BooksAgree.broken(what));
         }
     }
@@ -100,10 +110,12 @@ fn charged_once(channels: &[&Simulator], order: &Order, breaks: &mut Vec<String>
             .find(|channel| suanpan_channels::Adapter::capability(**channel).id == attempt.channel());
         let line = channel.and_then(|channel| channel.payment(order.id, attempt.no));
         let returned = line.is_some_and(|line| line.refunded == line.amount);
-        let refused = order.refunds.iter().any(|refund| {
-            refund.attempt == attempt.no && matches!(refund.state, RefundState::Failed)
-        });
-        let pending = order.refunds.iter().any(|refund| refund.attempt == attempt.no && refund.state.is_alive());
+        let refused = order
+            .refunds
+            .iter()
+            .any(|refund| refund.attempt == attempt.no && matches!(refund.state, RefundState::Failed));
+        let pending =
+            order.refunds.iter().any(|refund| refund.attempt == attempt.no && refund.state.is_alive());
         if !parked && !returned && !refused && !pending {
             let what = format!(
                 "order {} is {}: attempt {} was paid too and did not go back (a refund was started: {back})",

@@ -42,9 +42,11 @@ pub fn ledger(balances: &[BalanceShard], log: &NaiveLedger, breaks: &mut Vec<Str
     for account in accounts {
         let live = balances[account.shard(shards)].balance(account);
         let live = live.map(|balance| (balance.posted, balance.held.signed())).unwrap_or_default();
-        let naive = (log.posted.get(&account).copied().unwrap_or(0), held.get(&account).copied().unwrap_or(0));
+        let naive =
+            (log.posted.get(&account).copied().unwrap_or(0), held.get(&account).copied().unwrap_or(0));
         if live != naive {
-            let what = format!("account {account}: posted and held are {live:?}, by the naive ledger {naive:?}");
+            let what =
+                format!("account {account}: posted and held are {live:?}, by the naive ledger {naive:?}");
             breaks.push(Invariant::ReplayEqualsLive.broken(what));
         }
     }
@@ -110,7 +112,8 @@ fn same(
     balances: &[BalanceShard],
     breaks: &mut Vec<String>,
 ) {
-    let mut differs = |text: String| breaks.push(Invariant::ReplayEqualsLive.broken(format!("{what}: {text}")));
+    let mut differs =
+        |text: String| breaks.push(Invariant::ReplayEqualsLive.broken(format!("{what}: {text}")));
     for order in orders {
         match recovered_order(recovered, store, order.id) {
             Some(found) if found == **order => {}
