@@ -17,11 +17,7 @@ const DIRECTION: [(&str, &str, &[&str]); 8] = [
         "engine/server",
         &["suanpan-model", "suanpan-core", "suanpan-channels", "suanpan-runtime"],
     ),
-    (
-        "suanpan-sim",
-        "engine/sim",
-        &["suanpan-model", "suanpan-core", "suanpan-channels", "suanpan-runtime"],
-    ),
+    ("suanpan-sim", "engine/sim", &["suanpan-model", "suanpan-core", "suanpan-channels", "suanpan-runtime"]),
     ("loadtest", "loadtest", &["suanpan-model", "suanpan-core", "suanpan-channels", "suanpan-runtime"]),
     ("suanpan-benches", "benches", &["suanpan-model", "suanpan-core", "suanpan-channels", "suanpan-runtime"]),
 ];

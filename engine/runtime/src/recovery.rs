@@ -7,9 +7,10 @@
 use std::ops::ControlFlow;
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use suanpan_core::invariants::Invariant;
 use suanpan_core::ledger::{Hold, Marks, instructions};
 use suanpan_core::order;
-use suanpan_model::order::RefundSource;
+use suanpan_model::order::{RefundSource, RefundState};
 use suanpan_model::{
     AccountId, AccountType, Currency, HoldId, LedgerEvent, Lsn, Order, OrderEvent, OrderId, Record,
 };
@@ -241,9 +242,8 @@ impl<'a> Replay<'a> {
         self.state.last_id = self.state.last_id.max(id);
         for entry in events.iter().flat_map(OrderEvent::entries) {
             if entry.imbalance() != 0 {
-                self.state
-                    .breaks
-                    .push(format!("position {}: an entry of order {id} does not sum to zero", lsn.0));
+                let what = format_args!("position {}: an entry of order {id} does not sum to zero", lsn.0);
+                self.state.breaks.push(Invariant::EntriesBalance.broken(what));
             }
         }
         let created = matches!(events.first(), Some(OrderEvent::Created { .. }));
@@ -397,7 +397,8 @@ impl Recovered {
             }
         }
         for (currency, sum) in sums.into_iter().filter(|(_, sum)| *sum != 0) {
-            found.push(format!("the books in {currency} do not sum to zero: {sum} minor units"));
+            let what = format_args!("the books in {currency} do not sum to zero: {sum} minor units");
+            found.push(Invariant::BooksBalance.broken(what));
         }
         self.check_custody(&mut found);
         found.extend(self.orders.values().flat_map(|known| order_breaks(&known.order)));
@@ -425,7 +426,9 @@ impl Recovered {
         for account in accounts {
             let (owed, held) = (owed.get(&account).unwrap_or(&0), held.get(&account).unwrap_or(&0));
             if owed != held {
-                found.push(format!("account {account}: holds {held} minor units, orders are owed {owed}"));
+                let what =
+                    format_args!("account {account}: holds {held} minor units, orders are owed {owed}");
+                found.push(Invariant::Custody.broken(what));
             }
         }
     }
@@ -437,18 +440,29 @@ pub fn order_breaks(order: &Order) -> Vec<String> {
     let mut found = Vec::new();
     let id = order.id;
     if order.entries.iter().any(|entry| entry.imbalance() != 0) {
-        found.push(format!("order {id}: an entry does not sum to zero"));
+        found.push(
+            Invariant::EntriesBalance.broken(format_args!("order {id}: an entry does not sum to zero")),
+        );
     }
     if order.paid_by.is_some() {
         let released: i128 = order.released.iter().map(|amount| amount.signed()).sum();
         let refunded: i128 = order.refunded.iter().map(|amount| amount.signed()).sum();
         if order.frozen.signed() + released + refunded != order.terms.amount.signed() {
-            found.push(format!("order {id}: frozen, released and refunded do not add up to its amount"));
+            let what = format_args!("order {id}: frozen, released and refunded do not add up to its amount");
+            found.push(Invariant::OrderConserved.broken(what));
+        }
+        let back = order.refunds.iter().filter(|refund| refund.source != RefundSource::Suspense);
+        let back = back.filter(|refund| refund.state != RefundState::Failed);
+        let to_payer: i128 = back.map(|refund| refund.to_payer.signed()).sum();
+        if to_payer > order.terms.payable().signed() {
+            let what = format_args!("order {id}: {to_payer} minor units go back, more than was paid");
+            found.push(Invariant::RefundsWithinPaid.broken(what));
         }
     }
     let alive = order.attempts.iter().filter(|attempt| attempt.state.is_alive()).count();
     if alive > 1 {
-        found.push(format!("order {id}: {alive} attempts are alive at once"));
+        let what = format_args!("order {id}: {alive} attempts are alive at once");
+        found.push(Invariant::OneAttemptAlive.broken(what));
     }
     found
 }

@@ -65,6 +65,8 @@ pub struct Report {
     pub hash: u64,
     /// What happened, when that was asked for.
     pub story: Vec<String>,
+    /// The whole log, when that was asked for.
+    pub log: Vec<crate::tap::Written>,
 }
 
 /// What happens at an instant.
@@ -223,6 +225,9 @@ pub fn live_plan(mut plan: Plan, tells: bool) -> Report {
     life.report.records = tap.ledger.records;
     life.report.orders = tap.ledger.orders.len() as u64;
     life.report.millis = life.now - BEGINNING_MS;
+    if tells {
+        life.report.log.clone_from(&tap.acknowledged);
+    }
     drop(tap);
     std::mem::take(&mut life.report)
 }
