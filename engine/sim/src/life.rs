@@ -491,6 +491,9 @@ impl Life {
                 self.feed_due = false;
                 if let Some(process) = &mut self.process {
                     process.feed();
+                    if process.keeper_refused {
+                        self.after(250, Item::Retry(Actor::Keeper));
+                    }
                 }
             }
             Item::Retry(actor) => self.wake(actor),

@@ -159,7 +159,10 @@ impl OrderShard {
                 rows.upsert(id.0.to_be_bytes(), marked_row(&*live.order));
             }
             let is_last = checkpoint.left.is_empty();
-            for id in checkpoint.deleted.drain(..).filter(|id| !self.live.contains_key(id)) {
+            // An order that was brought back since keeps the row that was captured after that, and only that: an older one
+            // knows less than the archive.
+            let has_newer = |id: &OrderId| self.live.get(id).is_some_and(|live| live.has_row);
+            for id in checkpoint.deleted.drain(..).filter(|id| !has_newer(id)) {
                 rows.delete(id.0.to_be_bytes());
             }
             let rows = Rows {
