@@ -67,6 +67,8 @@ pub struct Report {
     pub story: Vec<String>,
     /// The whole log, when that was asked for.
     pub log: Vec<crate::tap::Written>,
+    /// The orders at the end, when that was asked for.
+    pub lives: Vec<Arc<Order>>,
 }
 
 /// What happens at an instant.
@@ -884,6 +886,12 @@ impl Life {
         if self.mall.orders.is_empty() {
             return;
         }
+        if let Some([order, act @ ..]) = self.plan.script.pop() {
+            let order = usize::from(order) % self.mall.orders.len();
+            let seed = act.into_iter().fold(0, |seed, byte| seed << 8 | u64::from(byte));
+            let intent = Intent::draw(&mut Dice::new(seed), &self.mall.orders[order]);
+            return self.send_request(order, intent);
+        }
         let order = self.dice.place(self.mall.orders.len());
         let intent = Intent::draw(&mut self.dice, &self.mall.orders[order]);
         self.send_request(order, intent);
@@ -1124,6 +1132,9 @@ impl Life {
             self.report.coverage.order(order);
         }
         self.check_promises();
+        if self.tells {
+            self.report.lives.clone_from(&orders);
+        }
         let Some(process) = &self.process else { return };
         let tap = tap::lock(&self.ground.tap);
         let breaks = &mut self.report.breaks;

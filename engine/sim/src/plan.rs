@@ -133,6 +133,8 @@ pub struct Plan {
     pub disks: Disks,
     /// A planted bug.
     pub sabotage: Option<Sabotage>,
+    /// What malls do, given: four bytes an act. Drawn when empty.
+    pub script: Vec<[u8; 4]>,
 }
 
 impl Plan {
@@ -174,6 +176,25 @@ impl Plan {
                 rots: dice.below(2) == 0,
             },
             sabotage: None,
+            script: Vec::new(),
+        }
+    }
+}
+
+impl Plan {
+    /// A life without faults in which malls do what `script` says: for fuzzing of command sequences.
+    #[must_use]
+    pub fn of_script(script: &[u8]) -> Self {
+        let script: Vec<[u8; 4]> = script.as_chunks().0.iter().copied().take(200).collect();
+        Self {
+            orders: 4,
+            acts: script.len(),
+            safety_ms: 60_000,
+            network: Network::default(),
+            crashes: Crashes::default(),
+            disks: Disks::default(),
+            script,
+            ..Self::of(7)
         }
     }
 }
@@ -220,7 +241,7 @@ fn network(dice: &mut Dice) -> Network {
         slow_ppm: dice.swarm_rate(100_000),
         slow_ms: dice.pick(&[1_000, 20_000, 200_000]),
         usual_ms: dice.pick(&[0, 5, 50, 500]),
-        false_failure_ppm: dice.swarm_rate(50_000),
+        false_failure_ppm: dice.swarm_rate(200_000),
         mall_lost_ppm: dice.swarm_rate(150_000),
         mall_doubled_ppm: dice.swarm_rate(200_000),
     }
@@ -230,7 +251,8 @@ fn network(dice: &mut Dice) -> Network {
 fn channels(dice: &mut Dice) -> Vec<Descriptor> {
     let mut descriptors =
         load_descriptors(BUILTIN_CHANNELS).expect("the program's own descriptors are right");
-    let ladder: &[u64] = dice.pick(&[&[300_u64, 1_000, 5_000, 30_000][..], &[50], &[2_000, 60_000]]);
+    let ladder: &[u64] =
+        dice.pick(&[&[300_u64, 1_000, 5_000, 30_000][..], &[50, 400, 4_000], &[2_000, 60_000]]);
     let timeout = dice.pick(&[300, 3_000, 15_000]);
     let are_alike = dice.below(2) == 0;
     let temper = behaviour(dice);

@@ -6,9 +6,7 @@ use std::path::Path;
 use suanpan_core::invariants::Invariant;
 use suanpan_core::ledger::Instruction;
 use suanpan_model::order::{AttemptState, RefundSource};
-use suanpan_model::{
-    AccountId, AccountType, Amount, CauseId, Currency, EntryCode, Lsn, Order, Posting,
-};
+use suanpan_model::{AccountId, AccountType, Amount, CauseId, Currency, EntryCode, Lsn, Order, Posting};
 use suanpan_runtime::journal::{Journal, MemoryJournal};
 use suanpan_runtime::recovery::{Purpose, Recovered, recover};
 use suanpan_runtime::store::{MemoryTables, Store, StoreOptions};
