@@ -11,6 +11,7 @@ use suanpan_core::coupon::uses;
 use suanpan_core::routing::{Router, RoutingRules, Strategy};
 use suanpan_model::command::OrderRef;
 use suanpan_model::*;
+use suanpan_runtime::Limits;
 use suanpan_runtime::api::{Answer, AnswerSink, Command, Reply, Request};
 use suanpan_runtime::balance_shard::{self, BalanceShard, Restored};
 use suanpan_runtime::clock::{Clock, SystemClock};
@@ -185,6 +186,7 @@ fn main() {
         feed: Feed::default(),
         counters: Counters::default(),
         store: Store::open(dir.path(), StoreOptions::default()).expect("a store"),
+        limits: Limits::USUAL,
     });
     let mut restored = Restored::default();
     let merchants: Vec<AccountId> =

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use suanpan_channels::Adapter;
+use suanpan_core::invariants::Invariant;
 use suanpan_model::command::OrderRef;
 use suanpan_model::{AccountId, AccountType, ChannelId, OrderStatus, Side};
 use suanpan_runtime::api::TrialBalance;
@@ -118,18 +119,26 @@ pub async fn verify(
     verdict
 }
 
+fn broken(invariant: Invariant, what: &'static str) -> impl FnOnce() -> String {
+    move || invariant.broken(what)
+}
+
 fn counts(verdict: &mut Verdict, engine: &Engine, outcome: &Outcome) {
     let (tally, stats) = (&outcome.tally, engine.stats());
     let what = |text: &'static str| move || text.to_owned();
     verdict.expect(
-        what("acknowledged orders that were not finished"),
+        broken(Invariant::EverythingEnds, "acknowledged orders that were not finished"),
         &0,
         &(tally.acknowledged - tally.finished),
     );
     verdict.expect(what("orders under way after the drain"), &0, &outcome.unfinished);
     verdict.expect(what("requests refused"), &0, &tally.rejected());
     verdict.expect(what("answers and notices out of place"), &0, &tally.strange);
-    verdict.expect(what("orders that the engine recorded"), &tally.acknowledged, &stats.created);
+    verdict.expect(
+        broken(Invariant::AnsweredIsDurable, "orders that the engine recorded"),
+        &tally.acknowledged,
+        &stats.created,
+    );
     verdict.expect(what("orders that the engine finished"), &tally.acknowledged, &stats.finished);
     for example in &tally.examples {
         verdict.differ(|| example.clone());
@@ -137,9 +146,9 @@ fn counts(verdict: &mut Verdict, engine: &Engine, outcome: &Outcome) {
 }
 
 fn trial(verdict: &mut Verdict, trial: &TrialBalance, sums: &Sums) {
-    verdict.expect(|| "trial balance".to_owned(), &true, &trial.is_balanced());
+    verdict.expect(broken(Invariant::BooksBalance, "trial balance"), &true, &trial.is_balanced());
     for broken in &trial.breaks {
-        verdict.differ(|| format!("invariant: {broken}"));
+        verdict.differ(|| broken.clone());
     }
     let rows = [
         (AccountType::Settlement, 0, -sums.merchants.iter().sum::<i128>()),
@@ -203,7 +212,10 @@ pub async fn books(verdict: &mut Verdict, engine: &Engine) {
         verdict.differ(|| "no channel's book was compared".to_owned());
     }
     for line in comparison {
-        let what = || format!("book of channel {} in {}", line.channel, line.currency);
+        let what = || {
+            let book = format_args!("book of channel {} in {}", line.channel, line.currency);
+            Invariant::BooksAgree.broken(book)
+        };
         verdict.expect(what, &line.theirs, &line.ours);
     }
 }

@@ -38,7 +38,7 @@ fn five_hundred_orders_and_every_cent() {
 fn a_wrong_cent_and_a_lost_order_are_found() {
     let dir = tempfile::tempdir().unwrap();
     let (now, args) = (machine::now(), args(&[]));
-    let (world, adapters) = world::world(now, 1, None).unwrap();
+    let (world, adapters) = world::world(1, None).unwrap();
     let router = world.router.clone();
     let engine = Engine::start(options(&args.engine, dir.path(), 64), world).unwrap();
     let tokio = runtime().unwrap();

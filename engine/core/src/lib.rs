@@ -5,6 +5,7 @@
 //! simulation use the same two.
 
 pub mod coupon;
+pub mod invariants;
 pub mod ledger;
 pub mod order;
 pub mod routing;

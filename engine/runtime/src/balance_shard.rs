@@ -27,9 +27,6 @@ use crate::shared::{AccountName, Shared};
 use crate::statements::{HandOver, Statements, read_chunks};
 use crate::store::{CheckpointRows, Table};
 
-/// Lines after which statements are handed to the archive.
-const HAND_OVER_LINES: usize = 500_000;
-
 /// What a balance shard can make happen outside itself.
 pub trait Outside {
     /// Hands a batch to the log writer.
@@ -336,7 +333,7 @@ impl BalanceShard {
         }
         self.applied = durable;
         self.recover_debts(outside);
-        if self.statements.len() >= HAND_OVER_LINES {
+        if self.statements.len() >= self.shared.limits.hand_over_lines {
             self.hand_over_statements(outside);
         }
     }

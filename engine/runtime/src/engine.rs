@@ -17,13 +17,14 @@ use suanpan_model::{
 };
 
 use crate::actors::{NeedingOperator, Requests};
-use crate::api::{Answer, AnswerSink, BookComparison, Command, Notice, Reply, Request};
+use crate::admission;
+use crate::api::{AnswerSink, BookComparison, Command, Notice, Reply, Request};
 use crate::calls::Gathering;
 use crate::fault::EngineFault;
 use crate::journal::Journal;
 use crate::log_writer::LogMessage;
 use crate::options::{EngineOptions, World};
-use crate::shared::{Shared, busy};
+use crate::shared::Shared;
 use crate::start::Running;
 
 pub use coupons::{CampaignState, CustomerCoupons};
@@ -182,43 +183,10 @@ impl Engine {
 
     /// Hands in a batch of requests; every one is answered exactly once at `sink`, refusals (`busy`, `unavailable`)
     /// included. Never blocks.
-    pub fn submit(&self, mut requests: Vec<Request>, sink: &Arc<dyn AnswerSink>) {
-        let refuse = |requests: Vec<Request>, reject: &Reject| {
-            let answer = |request: Request| Answer { ticket: request.ticket, result: Err(reject.clone()) };
-            sink.deliver(requests.into_iter().map(answer).collect());
-        };
-        let mut room = self.shared().gate.room_for_creations();
-        let is_creation = |request: &Request| matches!(request.command, Command::Create(_));
-        if room < requests.len() {
-            let mut fits = |request: &Request| {
-                let has_room = room > 0 || !is_creation(request);
-                room = room.saturating_sub(usize::from(is_creation(request)));
-                has_room
-            };
-            let (fitting, beyond): (Vec<_>, Vec<_>) = requests.into_iter().partition(|request| fits(request));
-            requests = fitting;
-            if !beyond.is_empty() {
-                refuse(beyond, &busy());
-            }
-        }
-        let admitted = match self.shared().gate.admit(requests.len()) {
-            Ok(admitted) => admitted,
-            Err(reject) => return refuse(requests, &reject),
-        };
-        if admitted < requests.len() {
-            refuse(requests.split_off(admitted), &busy());
-        }
-        let shards = self.running.wiring().orders.len();
-        let mut by_shard: Vec<Vec<Request>> =
-            (0..shards).map(|_| Vec::with_capacity(requests.len() * 5 / 4 / shards + 1)).collect();
-        for request in requests {
-            let bucket = match &request.command {
-                Command::Create(terms) => (terms.key() & 0xff) as usize,
-                Command::Order { order, .. } | Command::Query { order, .. } => usize::from(order.bucket()),
-            };
-            by_shard[bucket & (shards - 1)].push(request);
-        }
-        for (address, requests) in self.running.wiring().orders.iter().zip(by_shard) {
+    pub fn submit(&self, requests: Vec<Request>, sink: &Arc<dyn AnswerSink>) {
+        let requests = admission::admit(&self.shared().gate, requests, sink);
+        let orders = &self.running.wiring().orders;
+        for (address, requests) in orders.iter().zip(admission::by_shard(requests, orders.len())) {
             if !requests.is_empty() {
                 address.do_send(Requests { requests, sink: Arc::clone(sink) });
             }

@@ -2,6 +2,9 @@
 //!
 //! One inbox keeps the order that recovery relies on: statement lines and finished orders that a shard handed over
 //! before its checkpoint rows are in the archive before the rows are.
+//!
+//! [`Keeper`] is the logic, step by step and without a thread or a clock; [`Keeper::run`] is the thread around it. A
+//! simulation takes the steps itself.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,10 +20,7 @@ use crate::log_writer::LogMessage;
 use crate::messages::{Finished, FinishedOrder, KeeperMessage, Rows};
 use crate::shared::Shared;
 use crate::statements::ChunkRow;
-use crate::store::{ArchiveBatch, CheckpointRows, Store, StoreFault};
-
-/// Orders from which a feed of the archive is worth its fixed cost.
-const FEED_ORDERS: usize = 50_000;
+use crate::store::{ArchiveBatch, Store, StoreFault};
 
 /// A feed waits no longer than this for more orders.
 const FEED_WAIT: Duration = Duration::from_secs(2);
@@ -60,8 +60,35 @@ pub struct Keeper<L> {
     finished: Vec<Finished>,
     finished_orders: usize,
     statements: Vec<(usize, u64, Vec<ChunkRow>)>,
-    oldest: Option<Instant>,
+    /// What was taken and is not done.
+    work: Option<Work>,
     parts_seen: FxHashMap<u64, Vec<(Lsn, OrderId)>>,
+    told: bool,
+}
+
+/// What a message asks for beyond gathering.
+enum Work {
+    /// Feed the archive with what was gathered.
+    Feed,
+    /// The same, then tell whoever waits for it.
+    Flush(Sender<()>),
+    /// Feed, then write rows of a checkpoint.
+    Rows(Rows),
+    /// All parts of a checkpoint are written.
+    Seal { epoch: u64, meta: CheckpointMeta },
+    /// Feed, then end.
+    Stop,
+}
+
+/// What came of a step of the keeper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// What was taken is done.
+    Done,
+    /// The store refuses just now: take the step again in a while, and no message meanwhile.
+    Refused,
+    /// It was told to stop, or gave up because the engine stops.
+    Stopped,
 }
 
 impl<L: Listeners> Keeper<L> {
@@ -76,118 +103,152 @@ impl<L: Listeners> Keeper<L> {
             finished: Vec::new(),
             finished_orders: 0,
             statements: Vec::new(),
-            oldest: None,
+            work: None,
             parts_seen: FxHashMap::default(),
+            told: false,
         }
     }
 
     /// Works until it is told to stop.
     pub fn run(mut self, inbox: &Receiver<KeeperMessage>) {
+        let mut oldest: Option<Instant> = None;
         loop {
-            let goes_on = match inbox.recv_timeout(Duration::from_millis(200)) {
-                Ok(KeeperMessage::Finished(finished)) => {
-                    self.oldest.get_or_insert_with(Instant::now);
-                    self.finished_orders += finished.orders.len();
-                    self.finished.push(finished);
-                    true
+            match inbox.recv_timeout(Duration::from_millis(200)) {
+                Ok(message) => self.take(message),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => self.take(KeeperMessage::Stop),
+            }
+            if oldest.is_some_and(|oldest| oldest.elapsed() >= FEED_WAIT) {
+                self.feed();
+            }
+            loop {
+                match self.step() {
+                    Step::Done => break,
+                    Step::Refused => std::thread::sleep(RETRY),
+                    Step::Stopped => return,
                 }
-                Ok(KeeperMessage::Statements { shard, lines }) => {
-                    self.oldest.get_or_insert_with(Instant::now);
-                    self.statements.push((shard, lines.no, lines.rows));
-                    true
+            }
+            oldest = if self.has_gathered() { oldest.or_else(|| Some(Instant::now())) } else { None };
+        }
+    }
+
+    /// Whether something waits for a feed.
+    #[must_use]
+    pub fn has_gathered(&self) -> bool {
+        !self.finished.is_empty() || !self.statements.is_empty()
+    }
+
+    /// Takes a message; the last step must be done.
+    pub fn take(&mut self, message: KeeperMessage) {
+        match message {
+            KeeperMessage::Finished(finished) => {
+                self.finished_orders += finished.orders.len();
+                self.finished.push(finished);
+            }
+            KeeperMessage::Statements { shard, lines } => self.statements.push((shard, lines.no, lines.rows)),
+            KeeperMessage::Checkpoint(rows) => self.work = Some(Work::Rows(rows)),
+            KeeperMessage::Flush(done) => self.work = Some(Work::Flush(done)),
+            KeeperMessage::Stop => self.work = Some(Work::Stop),
+        }
+        if self.finished_orders >= self.shared.limits.feed_orders {
+            self.feed();
+        }
+    }
+
+    /// Asks for a feed of the archive with the next step, unless that feeds anyway.
+    pub fn feed(&mut self) {
+        self.work.get_or_insert(Work::Feed);
+    }
+
+    /// Does what was taken. What waits here is in the log, so nothing is lost by waiting when the store refuses. The
+    /// bound on the archive's lag makes new orders wait, too.
+    pub fn step(&mut self) -> Step {
+        while let Some(work) = self.work.take() {
+            match self.try_work(&work) {
+                Ok(next) => {
+                    self.told = false;
+                    let stops = matches!(work, Work::Stop);
+                    if let Work::Flush(done) = work {
+                        // Whoever asked may have given up waiting.
+                        let _ = done.send(());
+                    }
+                    if stops {
+                        return Step::Stopped;
+                    }
+                    self.work = next;
                 }
-                Ok(KeeperMessage::Checkpoint(rows)) => self.take_rows(rows),
-                Ok(KeeperMessage::Flush(done)) => {
-                    let fed = self.feed();
-                    // Whoever asked may have given up waiting.
-                    let _ = done.send(());
-                    fed
+                Err((fault, what)) => {
+                    if !std::mem::replace(&mut self.told, true) {
+                        tracing::error!(%fault, what, "trying again until it works");
+                    }
+                    if self.shared.gate.is_closed() {
+                        tracing::error!(what, "given up because the engine stops; the log has it");
+                        return Step::Stopped;
+                    }
+                    self.work = Some(work);
+                    return Step::Refused;
                 }
-                Ok(KeeperMessage::Stop) | Err(RecvTimeoutError::Disconnected) => {
-                    self.feed();
-                    false
+            }
+        }
+        Step::Done
+    }
+
+    /// One try, which may be repeated when it fails, and what comes next.
+    fn try_work(&mut self, work: &Work) -> Result<Option<Work>, (StoreFault, &'static str)> {
+        match work {
+            Work::Feed | Work::Flush(_) | Work::Stop => self.try_feed().map(|()| None),
+            Work::Rows(rows) => {
+                self.try_feed()?;
+                for table in rows.tables.iter().filter(|table| !table.changes.is_empty()) {
+                    let written = self.store.write_rows(table.clone());
+                    written.map_err(|fault| (fault, "checkpoint rows cannot be written"))?;
                 }
-                Err(RecvTimeoutError::Timeout) => true,
-            };
-            let waited = self.oldest.is_some_and(|oldest| oldest.elapsed() >= FEED_WAIT);
-            if !goes_on || ((self.finished_orders >= FEED_ORDERS || waited) && !self.feed()) {
-                return;
+                Ok(if rows.is_last { self.part_written(rows) } else { None })
+            }
+            Work::Seal { epoch, meta } => {
+                let sealed = self.store.seal_checkpoint(&encode_row(meta));
+                sealed.map_err(|fault| (fault, "a checkpoint cannot be sealed"))?;
+                let replay_from = meta.replay_from;
+                tracing::info!(epoch, replay_from = replay_from.0, "checkpoint complete");
+                self.shared.counters.checkpoints.fetch_add(1, std::sync::atomic::Ordering::Release);
+                // The log writer may have ended already.
+                let _ = self.log.send(LogMessage::Release(replay_from.next()));
+                Ok(None)
             }
         }
     }
 
-    /// Feeds the archive with all that was gathered; false when the engine stopped before the store took it.
-    fn feed(&mut self) -> bool {
-        self.oldest = None;
+    /// Feeds the archive with all that was gathered.
+    fn try_feed(&mut self) -> Result<(), (StoreFault, &'static str)> {
+        if !self.has_gathered() {
+            return Ok(());
+        }
+        let batch = archive_batch(&self.finished, &self.statements);
+        self.store.ingest(batch).map_err(|fault| (fault, "the archive cannot be fed"))?;
         self.finished_orders = 0;
-        let finished = std::mem::take(&mut self.finished);
-        let statements = std::mem::take(&mut self.statements);
-        if finished.is_empty() && statements.is_empty() {
-            return true;
-        }
-        let fed = self
-            .retry("the archive cannot be fed", |store| store.ingest(archive_batch(&finished, &statements)));
-        if !fed {
-            return false;
-        }
-        for Finished { shard, orders } in finished {
+        for Finished { shard, orders } in std::mem::take(&mut self.finished) {
             self.listeners.archived(shard, orders);
         }
-        for (shard, hand_over, _) in statements {
+        for (shard, hand_over, _) in std::mem::take(&mut self.statements) {
             self.listeners.statements_archived(shard, hand_over);
         }
-        true
+        Ok(())
     }
 
-    /// Writes one part of a checkpoint; false when the engine stopped before the store took it.
-    fn take_rows(&mut self, rows: Rows) -> bool {
-        let Rows { epoch, tables, is_last, replay_from, last_id, .. } = rows;
-        let write = |store: &Store, table: &CheckpointRows| {
-            if table.changes.is_empty() { Ok(()) } else { store.write_rows(table.clone()) }
-        };
-        let what = "checkpoint rows cannot be written";
-        if !self.feed() || !tables.iter().all(|table| self.retry(what, |store| write(store, table))) {
-            return false;
-        }
-        if !is_last {
-            return true;
-        }
-        let seen = self.parts_seen.entry(epoch).or_default();
-        seen.push((replay_from, last_id));
+    /// A shard has written its last rows of a checkpoint; the seal follows when it was the last shard.
+    fn part_written(&mut self, rows: &Rows) -> Option<Work> {
+        let seen = self.parts_seen.entry(rows.epoch).or_default();
+        seen.push((rows.replay_from, rows.last_id));
         if seen.len() < self.parts {
-            return true;
+            return None;
         }
-        let seen = self.parts_seen.remove(&epoch).unwrap_or_default();
+        let seen = self.parts_seen.remove(&rows.epoch).unwrap_or_default();
         let replay_from = seen.iter().map(|(lsn, _)| *lsn).min().unwrap_or_default();
         let last_id = seen.iter().map(|(_, id)| *id).max().unwrap_or_default();
         let learned = self.shared.learner.snapshot();
         let meta =
             CheckpointMeta { replay_from, last_id, learned_upto: learned.upto, learning: learned.learning };
-        if !self.retry("a checkpoint cannot be sealed", |store| store.seal_checkpoint(&encode_row(&meta))) {
-            return false;
-        }
-        tracing::info!(epoch, replay_from = replay_from.0, "checkpoint complete");
-        self.shared.counters.checkpoints.fetch_add(1, std::sync::atomic::Ordering::Release);
-        // The log writer may have ended already.
-        let _ = self.log.send(LogMessage::Release(replay_from.next()));
-        true
-    }
-
-    /// Tries until the store takes it: what waits here is in the log, so nothing is lost by waiting. The bound on
-    /// the archive's lag makes new orders wait, too. False when the engine stopped first.
-    fn retry(&self, what: &str, mut step: impl FnMut(&Store) -> Result<(), StoreFault>) -> bool {
-        let mut told = false;
-        while let Err(fault) = step(&self.store) {
-            if !std::mem::replace(&mut told, true) {
-                tracing::error!(%fault, what, "trying again until it works");
-            }
-            if self.shared.gate.is_closed() {
-                tracing::error!(what, "given up because the engine stops; the log has it");
-                return false;
-            }
-            std::thread::sleep(RETRY);
-        }
-        true
+        Some(Work::Seal { epoch: rows.epoch, meta })
     }
 }
 

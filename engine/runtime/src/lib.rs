@@ -5,6 +5,7 @@
 //! and the actors between them ([`actors`]).
 
 pub mod actors;
+pub mod admission;
 pub mod api;
 pub mod balance_shard;
 mod calls;
@@ -15,6 +16,7 @@ pub mod fault;
 pub mod journal;
 pub mod keeper;
 pub mod learner;
+pub mod limits;
 pub mod log_writer;
 pub mod messages;
 pub mod options;
@@ -30,4 +32,6 @@ pub mod timers;
 pub use api::{Answer, AnswerSink, Command, Reply, Request};
 pub use engine::{CampaignState, CustomerCoupons, Engine, EngineStats};
 pub use fault::EngineFault;
+pub use limits::Limits;
 pub use options::{EngineOptions, World};
+pub use start::shards as shards_of;

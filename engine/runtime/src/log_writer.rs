@@ -2,6 +2,9 @@
 //! tells everybody.
 //!
 //! It also says when a checkpoint is due, because it knows the log, and releases the log before it.
+//!
+//! [`LogWriter`] is the logic, step by step and without a thread; [`LogWriter::run`] is the thread around it. A
+//! simulation takes the steps itself.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,9 +18,6 @@ use crate::api::TrialRow;
 use crate::journal::{Journal, JournalFault};
 use crate::messages::{LogBatch, Source, TimedInstruction};
 use crate::shared::{Shared, count};
-
-/// A group takes in no more batches once it has this many bytes.
-const GROUP_BYTES: usize = 4 << 20;
 
 /// Wait between tries when the disk refuses a group.
 const RETRY: Duration = Duration::from_millis(250);
@@ -66,9 +66,35 @@ pub struct LogWriter<L> {
     /// Whether a checkpoint is under way, and whether another one is wanted after it.
     checkpoint_open: bool,
     checkpoint_again: bool,
+    /// Gathered and not written yet.
+    batches: Vec<LogBatch>,
+    bytes: usize,
+    others: VecDeque<LogMessage>,
+    /// The group that the disk refused and is to be written again, unchanged: its batches, and how many records.
+    refused: Option<(Vec<LogBatch>, u32)>,
     group: Vec<u8>,
     commit_micros: Arc<std::sync::Mutex<Histogram<u64>>>,
     broken: bool,
+    /// When the group was first written.
+    began: Instant,
+}
+
+/// What came of a try to write a group.
+enum Appended {
+    Durable(Lsn),
+    Refused,
+    Never,
+}
+
+/// What came of a step of the log writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Everything that was gathered is done.
+    Done,
+    /// The disk refuses the group just now: take the step again in a while, and gather nothing meanwhile.
+    Refused,
+    /// It was told to stop.
+    Stopped,
 }
 
 impl<L: Listeners> LogWriter<L> {
@@ -91,64 +117,102 @@ impl<L: Listeners> LogWriter<L> {
             epoch: 0,
             checkpoint_open: false,
             checkpoint_again: false,
+            batches: Vec::new(),
+            bytes: 0,
+            others: VecDeque::new(),
+            refused: None,
             group: Vec::new(),
             commit_micros,
             broken: false,
+            began: Instant::now(),
         }
     }
 
     /// Works until it is told to stop.
     pub fn run(mut self, inbox: &Receiver<LogMessage>) {
-        let mut batches = Vec::new();
-        let mut others = VecDeque::new();
         loop {
             match inbox.recv_timeout(Duration::from_secs(1)) {
-                Ok(message) => sort(message, &mut batches, &mut others),
+                Ok(message) => self.take(message),
                 Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            let mut bytes: usize = batches.iter().map(|batch: &LogBatch| batch.payload.len()).sum();
-            while bytes < GROUP_BYTES
-                && others.is_empty()
+            while self.has_room()
                 && let Ok(message) = inbox.try_recv()
             {
-                if let LogMessage::Batch(batch) = &message {
-                    bytes += batch.payload.len();
+                self.take(message);
+            }
+            loop {
+                match self.step() {
+                    Step::Done => break,
+                    Step::Refused => std::thread::sleep(RETRY),
+                    Step::Stopped => return,
                 }
-                sort(message, &mut batches, &mut others);
-            }
-            let gathered = std::mem::take(&mut batches);
-            if !gathered.is_empty() && !self.broken {
-                self.commit(gathered);
-            }
-            while let Some(message) = others.pop_front() {
-                match message {
-                    LogMessage::Batch(batch) => batches.push(batch),
-                    LogMessage::Checkpoint => self.begin_checkpoint(),
-                    LogMessage::Release(before) => self.release(before),
-                    LogMessage::Trial(to) => self.listeners.trial(&to),
-                    LogMessage::Stop => return,
-                }
-            }
-            if self.bytes_since_checkpoint >= self.checkpoint_every_bytes {
-                self.begin_checkpoint();
             }
         }
     }
 
-    fn commit(&mut self, batches: Vec<LogBatch>) {
-        self.group.clear();
-        let mut records = 0;
-        for batch in &batches {
-            self.group.extend_from_slice(&batch.payload);
-            records += batch.records;
+    /// Gathers a message.
+    pub fn take(&mut self, message: LogMessage) {
+        match message {
+            LogMessage::Batch(batch) => {
+                self.bytes += batch.payload.len();
+                self.batches.push(batch);
+            }
+            other @ (LogMessage::Checkpoint
+            | LogMessage::Release(_)
+            | LogMessage::Trial(_)
+            | LogMessage::Stop) => self.others.push_back(other),
         }
-        let began = Instant::now();
-        let Some(first) = self.append(records) else { return };
-        let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        if let Ok(mut histogram) = self.commit_micros.lock() {
-            histogram.saturating_record(micros);
+    }
+
+    /// Whether more may be gathered before the next step: what is no batch ends a group.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.bytes < self.shared.limits.group_bytes && self.others.is_empty() && self.refused.is_none()
+    }
+
+    /// Writes what was gathered as one group, tells everybody, then does what else was asked.
+    pub fn step(&mut self) -> Step {
+        if self.refused.is_none() && !self.batches.is_empty() {
+            let gathered = std::mem::take(&mut self.batches);
+            self.bytes = 0;
+            if !self.broken {
+                self.group.clear();
+                let mut records = 0;
+                for batch in &gathered {
+                    self.group.extend_from_slice(&batch.payload);
+                    records += batch.records;
+                }
+                self.began = Instant::now();
+                self.refused = Some((gathered, records));
+            }
         }
+        if let Some((batches, records)) = self.refused.take() {
+            match self.append(records) {
+                Appended::Durable(first) => self.commit(first, records, batches),
+                Appended::Refused => {
+                    self.refused = Some((batches, records));
+                    return Step::Refused;
+                }
+                Appended::Never => {}
+            }
+        }
+        while let Some(message) = self.others.pop_front() {
+            match message {
+                LogMessage::Batch(batch) => self.batches.push(batch),
+                LogMessage::Checkpoint => self.begin_checkpoint(),
+                LogMessage::Release(before) => self.release(before),
+                LogMessage::Trial(to) => self.listeners.trial(&to),
+                LogMessage::Stop => return Step::Stopped,
+            }
+        }
+        if self.bytes_since_checkpoint >= self.checkpoint_every_bytes {
+            self.begin_checkpoint();
+        }
+        Step::Done
+    }
+
+    fn commit(&mut self, first: Lsn, records: u32, batches: Vec<LogBatch>) {
         let durable = Lsn(first.0 + u64::from(records) - 1);
         let counters = &self.shared.counters;
         count(&counters.groups, 1);
@@ -156,41 +220,43 @@ impl<L: Listeners> LogWriter<L> {
         count(&counters.log_bytes, self.group.len() as u64);
         counters.durable_lsn.store(durable.0, std::sync::atomic::Ordering::Release);
         self.bytes_since_checkpoint += self.group.len() as u64;
+        if let Ok(mut histogram) = self.commit_micros.lock() {
+            histogram.saturating_record(u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX));
+        }
         let observations = batches.iter().flat_map(|batch| batch.observations.iter().copied());
         self.shared.learner.fold(observations, durable);
         self.tell(first, durable, batches);
     }
 
-    /// Writes the group, again and again while the disk is full: nothing is acknowledged meanwhile, nothing lost.
-    fn append(&mut self, records: u32) -> Option<Lsn> {
-        loop {
-            match self.journal.append(records, &self.group) {
-                Ok(first) => {
-                    if self.shared.gate.has_trouble() {
-                        tracing::warn!("the journal can be written again; requests are taken again");
-                        self.shared.gate.set_trouble(None);
-                    }
-                    return Some(Lsn(first));
+    /// Writes the group. While the disk refuses, it is to be tried again: nothing is acknowledged meanwhile, nothing
+    /// lost.
+    fn append(&mut self, records: u32) -> Appended {
+        match self.journal.append(records, &self.group) {
+            Ok(first) => {
+                if self.shared.gate.has_trouble() {
+                    tracing::warn!("the journal can be written again; requests are taken again");
+                    self.shared.gate.set_trouble(None);
                 }
-                Err(fault) if fault.is_retryable() => {
-                    if !self.shared.gate.has_trouble() {
-                        tracing::error!(%fault, "the journal cannot be written; nothing is acknowledged until it can");
-                        self.shared.gate.set_trouble(Some(fault.to_string()));
-                    }
-                    if self.shared.gate.is_closed() {
-                        tracing::error!("given up because the engine stops; nothing of it was acknowledged");
-                        self.broken = true;
-                        return None;
-                    }
-                    std::thread::sleep(RETRY);
-                }
-                Err(fault) => {
-                    tracing::error!(%fault, "the journal cannot be written until a restart; nothing is acknowledged");
+                Appended::Durable(Lsn(first))
+            }
+            Err(fault) if fault.is_retryable() => {
+                if !self.shared.gate.has_trouble() {
+                    tracing::error!(%fault, "the journal cannot be written; nothing is acknowledged until it can");
                     self.shared.gate.set_trouble(Some(fault.to_string()));
-                    self.broken = true;
-                    self.listeners.broken(&fault);
-                    return None;
                 }
+                if self.shared.gate.is_closed() {
+                    tracing::error!("given up because the engine stops; nothing of it was acknowledged");
+                    self.broken = true;
+                    return Appended::Never;
+                }
+                Appended::Refused
+            }
+            Err(fault) => {
+                tracing::error!(%fault, "the journal cannot be written until a restart; nothing is acknowledged");
+                self.shared.gate.set_trouble(Some(fault.to_string()));
+                self.broken = true;
+                self.listeners.broken(&fault);
+                Appended::Never
             }
         }
     }
@@ -242,15 +308,5 @@ impl<L: Listeners> LogWriter<L> {
         if let Err(fault) = self.journal.release_before(before.0) {
             tracing::warn!(%fault, "old parts of the journal cannot be released; trying again after the next checkpoint");
         }
-    }
-}
-
-fn sort(message: LogMessage, batches: &mut Vec<LogBatch>, others: &mut VecDeque<LogMessage>) {
-    match message {
-        LogMessage::Batch(batch) => batches.push(batch),
-        other @ (LogMessage::Checkpoint
-        | LogMessage::Release(_)
-        | LogMessage::Trial(_)
-        | LogMessage::Stop) => others.push_back(other),
     }
 }

@@ -30,8 +30,8 @@ pub use outbox::Outbox;
 use requests::{Purpose, Reserving, Waiter};
 use upkeep::{Captured, Checkpointing};
 
-/// Orders looked at in one go after a restart.
-const RECOVERED_AT_ONCE: usize = 10_000;
+/// Reports that may wait for the archive to be readable.
+const POSTPONED_MAX: usize = 65_536;
 
 /// What a shard can make happen outside itself.
 pub trait Outside {
@@ -119,6 +119,8 @@ pub struct OrderShard {
     recovering: Vec<OrderId>,
     checkpoints: VecDeque<Checkpointing>,
     captured: Option<Captured>,
+    /// Reports about archived orders that wait until the archive can be read.
+    postponed: VecDeque<ChannelReport>,
     shards: usize,
 }
 
@@ -152,6 +154,7 @@ impl OrderShard {
             recovering: Vec::new(),
             checkpoints: VecDeque::new(),
             captured: None,
+            postponed: VecDeque::new(),
             shards,
         }
     }
@@ -183,12 +186,12 @@ impl OrderShard {
     /// Recovers some of the orders, so that millions of them make neither one endless batch nor a long silence.
     fn recover_some(&mut self, outside: &mut dyn Outside) {
         let now = self.shared.clock.now();
-        let from = self.recovering.len().saturating_sub(RECOVERED_AT_ONCE);
+        let from = self.recovering.len().saturating_sub(self.shared.limits.recovered_at_once);
         for id in self.recovering.split_off(from) {
             let ended = self.live.get(&id).is_some_and(|live| live.order.is_finished());
             if ended {
                 self.outbox.finished.push(id);
-            } else if let Err(reject) = self.act(id, OrderCommand::Recover, now, None) {
+            } else if let Err(reject) = self.act(id, &OrderCommand::Recover, now, None) {
                 tracing::error!(order = %id, %reject, "an order cannot be recovered");
             }
         }
@@ -197,13 +200,8 @@ impl OrderShard {
 
     /// Channels said something.
     pub fn on_reports(&mut self, reports: Vec<ChannelReport>, outside: &mut dyn Outside) {
-        let now = self.shared.clock.now();
         for report in reports {
-            let (id, channel) = (report.order, report.channel);
-            if let Err(reject) = self.act(id, OrderCommand::Report(report), now, None) {
-                count(&self.shared.counters.unmatched_reports, 1);
-                tracing::warn!(order = %id, %channel, %reject, "a channel's report changes nothing");
-            }
+            self.hear(report);
         }
         self.settle(outside);
     }
@@ -215,22 +213,51 @@ impl OrderShard {
         self.needing_operator.iter().filter_map(order).collect()
     }
 
+    /// Takes in a report; false when the archive, which has the order, cannot be read just now: the report may tell of
+    /// money, so it waits.
+    fn hear(&mut self, report: ChannelReport) -> bool {
+        let now = self.shared.clock.now();
+        let (id, channel) = (report.order, report.channel);
+        let command = OrderCommand::Report(report);
+        let Err(reject) = self.act(id, &command, now, None) else { return true };
+        if reject.code == RejectCode::Unavailable
+            && self.postponed.len() < POSTPONED_MAX
+            && let OrderCommand::Report(report) = command
+        {
+            self.postponed.push_back(report);
+            return false;
+        }
+        count(&self.shared.counters.unmatched_reports, 1);
+        tracing::warn!(order = %id, %channel, %reject, "a channel's report changes nothing");
+        true
+    }
+
+    /// Takes in reports that had to wait, until one has to wait again.
+    fn hear_postponed(&mut self) {
+        for _ in 0..self.postponed.len() {
+            let Some(report) = self.postponed.pop_front() else { return };
+            if !self.hear(report) {
+                return;
+            }
+        }
+    }
+
     /// Decides a command and folds in what happens; `None` when the answer has to wait for holds, which `waiter` then
     /// gets.
     fn act(
         &mut self,
         id: OrderId,
-        command: OrderCommand,
+        command: &OrderCommand,
         now: TimestampMs,
         waiter: Option<Waiter>,
     ) -> Result<Option<OrderSummary>, Reject> {
-        if self.reserving.contains_key(&id) && waits_its_turn(&command) {
+        if self.reserving.contains_key(&id) && waits_its_turn(command) {
             return Err(in_progress("order"));
         }
-        match self.decide(id, &command, now, None)? {
+        match self.decide(id, command, now, None)? {
             Decided::Told(told) => Ok(Some(told)),
             Decided::Needs(needed) => {
-                self.reserve(id, Purpose::Deciding(command), needed, waiter);
+                self.reserve(id, Purpose::Deciding(command.clone()), needed, waiter);
                 Ok(None)
             }
         }

@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use suanpan_core::invariants::Invariant;
 use suanpan_core::ledger::{Hold, Marks, instructions};
 use suanpan_core::order;
 use suanpan_core::routing::learning::observe;
@@ -23,15 +24,10 @@ use crate::codec::{decode_marked_row, decode_records, decode_row};
 use crate::fault::EngineFault;
 use crate::journal::Journal;
 use crate::keeper::{CheckpointMeta, archive_batch};
+use crate::limits::Limits;
 use crate::messages::{Finished, FinishedOrder, VoidAsk};
 use crate::statements::read_chunks;
 use crate::store::{Store, Table};
-
-/// Finished orders that are gathered before they are fed to the archive while the log is replayed.
-const FEED_ORDERS: usize = 100_000;
-
-/// Statement lines that are gathered before they are fed to the archive while the log is replayed.
-const FEED_LINES: usize = 4_000_000;
 
 /// Whether a recovery may write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,21 +84,36 @@ pub fn recover(
     shards: usize,
     purpose: Purpose,
 ) -> Result<Recovered, EngineFault> {
-    recover_with(store, journal, shards, purpose, &FxHashMap::default())
+    recover_with(
+        Settings { limits: Limits::USUAL, conditions: &FxHashMap::default() },
+        store,
+        journal,
+        shards,
+        purpose,
+    )
 }
 
-/// The same, and what was learned about channels under these conditions, as the header of the checkpoint has it.
+/// What a recovery follows besides the rules of the core.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings<'a> {
+    /// How much is gathered before it is fed to the archive.
+    pub limits: Limits,
+    /// Under which conditions each channel's results count.
+    pub conditions: &'a FxHashMap<ChannelId, Conditions>,
+}
+
+/// As [`recover`], with other limits, and with what was learned about channels.
 ///
 /// # Errors
 /// As [`recover`].
 pub fn recover_with(
+    settings: Settings<'_>,
     store: &Store,
     journal: &dyn Journal,
     shards: usize,
     purpose: Purpose,
-    conditions: &FxHashMap<ChannelId, Conditions>,
 ) -> Result<Recovered, EngineFault> {
-    let mut replay = Replay::load(store, shards, purpose, conditions)?;
+    let mut replay = Replay::load(settings, store, shards, purpose)?;
     let from = replay.state.meta.replay_from.next();
     if from.0 > journal.next_lsn() {
         let what = format!("the checkpoint ends at {}, the journal before it", from.0 - 1);
@@ -135,6 +146,7 @@ pub fn recover_with(
 }
 
 struct Replay<'a> {
+    limits: Limits,
     store: &'a Store,
     purpose: Purpose,
     shards: usize,
@@ -151,11 +163,12 @@ struct Replay<'a> {
 
 impl<'a> Replay<'a> {
     fn load(
+        settings: Settings<'a>,
         store: &'a Store,
         shards: usize,
         purpose: Purpose,
-        conditions: &'a FxHashMap<ChannelId, Conditions>,
     ) -> Result<Self, EngineFault> {
+        let Settings { limits, conditions } = settings;
         let damaged = |what: &str, fault: &dyn std::fmt::Display| EngineFault::Replay {
             lsn: 0,
             what: format!("the checkpoint's {what} cannot be read: {fault}"),
@@ -208,6 +221,7 @@ impl<'a> Replay<'a> {
         let last_id = meta.last_id;
         let state = Recovered { orders, balances, campaigns, meta, last_id, ..Recovered::default() };
         Ok(Self {
+            limits,
             store,
             purpose,
             shards,
@@ -270,9 +284,8 @@ impl<'a> Replay<'a> {
         self.state.last_id = self.state.last_id.max(id);
         for entry in events.iter().flat_map(OrderEvent::entries) {
             if entry.imbalance() != 0 {
-                self.state
-                    .breaks
-                    .push(format!("position {}: an entry of order {id} does not sum to zero", lsn.0));
+                let what = format_args!("position {}: an entry of order {id} does not sum to zero", lsn.0);
+                self.state.breaks.push(Invariant::EntriesBalance.broken(what));
             }
         }
         let created = matches!(events.first(), Some(OrderEvent::Created { .. }));
@@ -391,7 +404,7 @@ impl<'a> Replay<'a> {
     /// Feeds the archive on the way, so that a long tail needs no more memory than a short one.
     fn feed_archive(&mut self, lsn: Lsn) -> Result<(), EngineFault> {
         let lines: usize = self.state.balances.iter().map(|restored| restored.statements.len()).sum();
-        if self.finished.len() < FEED_ORDERS && lines < FEED_LINES {
+        if self.finished.len() < self.limits.replay_orders && lines < self.limits.replay_lines {
             return Ok(());
         }
         let mut statements = Vec::new();
@@ -471,7 +484,8 @@ impl Recovered {
             }
         }
         for (currency, sum) in sums.into_iter().filter(|(_, sum)| *sum != 0) {
-            found.push(format!("the books in {currency} do not sum to zero: {sum} minor units"));
+            let what = format_args!("the books in {currency} do not sum to zero: {sum} minor units");
+            found.push(Invariant::BooksBalance.broken(what));
         }
         self.check_custody(&mut found);
         found.extend(self.orders.values().flat_map(|known| order_breaks(&known.order)));
@@ -496,7 +510,9 @@ impl Recovered {
         for account in accounts {
             let (owed, held) = (owed.get(&account).unwrap_or(&0), held.get(&account).unwrap_or(&0));
             if owed != held {
-                found.push(format!("account {account}: holds {held} minor units, orders are owed {owed}"));
+                let what =
+                    format_args!("account {account}: holds {held} minor units, orders are owed {owed}");
+                found.push(Invariant::Custody.broken(what));
             }
         }
     }
@@ -527,31 +543,42 @@ pub fn order_breaks(order: &Order) -> Vec<String> {
     let mut found = Vec::new();
     let id = order.id;
     if order.entries.iter().any(|entry| entry.imbalance() != 0) {
-        found.push(format!("order {id}: an entry does not sum to zero"));
+        found.push(
+            Invariant::EntriesBalance.broken(format_args!("order {id}: an entry does not sum to zero")),
+        );
     }
     if order.paid_by.is_some() {
         let returned = order.parts.iter().map(|part| part.returned.signed()).sum::<i128>();
         if order.frozen.signed() + order.released().signed() + returned != order.terms.amount.signed() {
-            found.push(format!("order {id}: frozen, released and returned do not add up to its amount"));
+            let what = format_args!("order {id}: frozen, released and returned do not add up to its amount");
+            found.push(Invariant::OrderConserved.broken(what));
         }
-        if order.refunded() > order.terms.amount {
-            found.push(format!("order {id}: more is refunded than was paid"));
+        let back = order.refunds.iter().filter(|refund| refund.source != RefundSource::Suspense);
+        let back = back.filter(|refund| refund.state != RefundState::Failed);
+        let to_payer: i128 = back.map(|refund| refund.to_payer.signed()).sum();
+        if to_payer > order.terms.payable().signed() || order.refunded() > order.terms.amount {
+            let what = format_args!("order {id}: {to_payer} minor units go back, more than was paid");
+            found.push(Invariant::RefundsWithinPaid.broken(what));
         }
         for (place, part) in order.parts.iter().enumerate() {
             let given = part.stakes.iter().map(|stake| stake.given.signed()).sum::<i128>();
             let taken = part.stakes.iter().map(|stake| stake.taken.signed()).sum::<i128>();
             let undone = part.undone.iter().map(|amount| amount.signed()).sum::<i128>();
             if given != part.released.signed() || taken != part.reversed.signed() {
-                found.push(format!("order {id}: what receivers of sub-order {place} got does not add up"));
+                let what =
+                    format_args!("order {id}: what receivers of sub-order {place} got does not add up");
+                found.push(Invariant::OrderConserved.broken(what));
             }
             if undone != part.refunded().signed() {
-                found.push(format!("order {id}: what was undone of sub-order {place} does not add up"));
+                let what = format_args!("order {id}: what was undone of sub-order {place} does not add up");
+                found.push(Invariant::OrderConserved.broken(what));
             }
         }
     }
     let alive = order.attempts.iter().filter(|attempt| attempt.state.is_alive()).count();
     if alive > 1 {
-        found.push(format!("order {id}: {alive} attempts are alive at once"));
+        let what = format_args!("order {id}: {alive} attempts are alive at once");
+        found.push(Invariant::OneAttemptAlive.broken(what));
     }
     found
 }

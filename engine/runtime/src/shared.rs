@@ -19,6 +19,7 @@ use suanpan_model::{
 use crate::api::Notice;
 use crate::clock::Clock;
 use crate::learner::Learner;
+use crate::limits::Limits;
 use crate::rulebook::RuleBook;
 use crate::store::Store;
 
@@ -206,6 +207,11 @@ impl Gate {
     #[must_use]
     pub fn room_for_creations(&self) -> usize {
         (self.in_flight_max - self.in_flight_max / 4).saturating_sub(self.in_flight())
+    }
+
+    /// Counts requests that come in past [`Gate::admit`].
+    pub fn took_in(&self, requests: usize) {
+        self.in_flight.fetch_add(requests, Ordering::AcqRel);
     }
 
     /// Counts answers that were given.
@@ -401,4 +407,6 @@ pub struct Shared {
     pub counters: Counters,
     /// Archive and checkpoint.
     pub store: Store,
+    /// How much is done in one go.
+    pub limits: Limits,
 }

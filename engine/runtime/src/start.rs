@@ -22,11 +22,12 @@ use crate::fault::EngineFault;
 use crate::journal::{Journal, JournalOptions, SegmentJournal};
 use crate::keeper::Keeper;
 use crate::learner::{Folded, Learner};
+use crate::limits::Limits;
 use crate::log_writer::{LogMessage, LogWriter};
 use crate::messages::KeeperMessage;
 use crate::options::{EngineOptions, World};
 use crate::order_shard::OrderShard;
-use crate::recovery::{Purpose, Recovered, recover_with};
+use crate::recovery::{Purpose, Recovered, Settings, recover_with};
 use crate::rulebook::RuleBook;
 use crate::shared::{Counters, Feed, Gate, Registry, Shared};
 use crate::store::{KeyFilter, Store, StoreOptions};
@@ -72,7 +73,8 @@ impl Running {
         let World { router, policies, adapters } = world;
         let conditions = |known: &suanpan_model::Capability| (known.id, known.conditions.clone());
         let conditions = router.capabilities().iter().map(conditions).collect();
-        let mut recovered = recover_with(&store, &*journal, options.shards, Purpose::Start, &conditions)?;
+        let settings = Settings { limits: Limits::USUAL, conditions: &conditions };
+        let mut recovered = recover_with(settings, &store, &*journal, options.shards, Purpose::Start)?;
         let rules = RuleBook::open(&options.dir.join("routing"))?;
         let router = rules.apply(router)?;
         let folded =
@@ -90,6 +92,7 @@ impl Running {
             feed: Feed::default(),
             counters: Counters::default(),
             store,
+            limits: Limits::USUAL,
         });
         shared.counters.durable_lsn.store(recovered.durable.0, std::sync::atomic::Ordering::Release);
         let (log, log_inbox) = unbounded();
@@ -220,7 +223,10 @@ fn new_histogram() -> Histogram<u64> {
 }
 
 /// Gives every shard its part of what was recovered.
-fn shards(
+///
+/// # Errors
+/// When the archive cannot be read.
+pub fn shards(
     count: usize,
     shared: &Arc<Shared>,
     recovered: Recovered,

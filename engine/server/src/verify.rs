@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+use suanpan_core::invariants::Invariant;
 use suanpan_runtime::journal::{
     DamageKind, InspectReport, JournalFault, JournalOptions, SegmentJournal, inspect,
 };
@@ -108,7 +109,8 @@ fn check_journal(report: &InspectReport, findings: &mut Findings) -> bool {
             findings.note(&damage.to_string());
         }
         Some(damage) => {
-            findings.check("journal is whole", counts, vec![damage.to_string()]);
+            let faults = vec![Invariant::NoGaps.broken(damage)];
+            findings.check("journal is whole", counts, faults);
             return false;
         }
     }
@@ -153,7 +155,8 @@ fn replay(storage: ReadOnly, store: &Store, findings: &mut Findings) -> Option<R
             Some(recovered)
         }
         Err(fault) => {
-            findings.check("journal can be replayed", String::new(), vec![fault]);
+            let faults = vec![Invariant::ReplayEqualsLive.broken(fault)];
+            findings.check("journal can be replayed", String::new(), faults);
             None
         }
     }

@@ -1,9 +1,10 @@
 //! What must be true of a shard's books, and what is not.
 
 use rustc_hash::FxHashMap;
-use suanpan_model::{AccountId, Currency};
+use suanpan_model::{AccountId, AccountType, Currency};
 
 use super::Ledger;
+use crate::invariants::Invariant;
 
 impl Ledger {
     /// Debits minus credits of all posted balances by currency; each is zero over all shards together.
@@ -35,13 +36,18 @@ impl Ledger {
         for account in self.accounts.values() {
             let id = account.id;
             if account.held.signed() != held.get(&id).copied().unwrap_or(0) {
-                found.push(format!("account {id}: the held balance is not the sum of its holds"));
+                let what = format_args!("account {id}: the held balance is not the sum of its holds");
+                found.push(Invariant::HeldIsHolds.broken(what));
             }
             if account.below != below.get(&id).copied().unwrap_or(0) {
-                found.push(format!("account {id}: the roll-up is not the sum of the accounts below"));
+                let what = format_args!("account {id}: the roll-up is not the sum of the accounts below");
+                found.push(Invariant::RollUp.broken(what));
             }
             if id.kind().is_limited() && account.available() < 0 {
-                found.push(format!("account {id}: the balance is below what the account allows"));
+                let what = format_args!("account {id}: the balance is below what the account allows");
+                let is_fund = id.kind() == AccountType::CouponFund;
+                let broken = if is_fund { Invariant::CouponStock } else { Invariant::HeldWithinPosted };
+                found.push(broken.broken(what));
             }
         }
         found

@@ -26,7 +26,7 @@ pub fn effects(
             call(payment_call(order, *attempt, ChannelOp::Confirm { sms_code }, *due));
         }
         OrderEvent::AttemptQueried { attempt, due } => {
-            call(payment_call(order, *attempt, ChannelOp::Query, *due));
+            call(payment_call(order, *attempt, ask(order, *attempt), *due));
         }
         OrderEvent::ClosingAdvanced { stage, due, .. } => {
             let op = match stage {
@@ -74,6 +74,14 @@ pub fn effects(
         | OrderEvent::Reopened { .. }
         | OrderEvent::ReopeningPlanned { .. } => {}
     }
+}
+
+/// How a channel is asked what became of an attempt. Nobody waits any more for an attempt of an order that was paid by
+/// another one: it is closed there, so that it cannot be paid, too, and every other time asked about, because a close that is
+/// refused does not say what became of it. A query alone would go on for ever about a call that never arrived.
+fn ask(order: &Order, attempt: AttemptNo) -> ChannelOp {
+    let asked = order.attempt(attempt).map_or(0, |known| known.queries);
+    if order.status.is_unpaid() || asked % 2 == 0 { ChannelOp::Query } else { ChannelOp::Close }
 }
 
 fn payment_call(order: &Order, attempt: AttemptNo, op: ChannelOp, deadline: TimestampMs) -> ChannelRequest {

@@ -61,6 +61,14 @@ struct State {
     faults: Vec<Fault>,
     capacity: Option<u64>,
     locked: bool,
+    /// Operations that change something until the power goes.
+    cut_off_after: Option<u64>,
+    /// The power has gone; nothing works until [`FaultyStorage::power_cut`] says what was lost.
+    cut_off: bool,
+    /// Whether something failed since the last [`FaultyStorage::heal`].
+    has_failed: bool,
+    /// Whether unsynced bytes may survive a power cut with flipped bits.
+    rots: bool,
     /// Counts power cuts; files opened before one are dead.
     life: u64,
     random: u64,
@@ -74,15 +82,23 @@ struct Contents {
 }
 
 impl Contents {
-    /// Makes some sectors of the unsynced writes durable and forgets about the others.
-    fn lose_some(&mut self, random: &mut u64) {
+    /// Makes some sectors of the unsynced writes durable and forgets about the others. With `rots`, a sector that was
+    /// being changed may come back with a flipped bit.
+    fn lose_some(&mut self, random: &mut u64, rots: bool) {
         for (offset, bytes) in std::mem::take(&mut self.unsynced) {
             let mut at = 0;
             while at < bytes.len() {
                 let end = ((offset + at) / SECTOR_BYTES + 1) * SECTOR_BYTES - offset;
                 let end = end.min(bytes.len());
                 if next_random(random).is_multiple_of(2) {
+                    let before = self.durable.get(offset + at..offset + end);
+                    let changes = before.is_none_or(|before| *before != bytes[at..end]);
                     put(&mut self.durable, offset + at, &bytes[at..end]);
+                    if rots && changes && next_random(random).is_multiple_of(3) {
+                        let place = next_random(random) as usize % (end - at);
+                        // Only what was being written: a byte that was there before is not touched.
+                        self.durable[offset + at + place] ^= 1 << (next_random(random) % 8);
+                    }
                 }
                 at = end;
             }
@@ -104,7 +120,33 @@ impl FaultyStorage {
 
     /// Forgets all planned failures.
     pub fn heal(&self) {
-        self.state().faults.clear();
+        let mut state = self.state();
+        state.faults.clear();
+        state.cut_off_after = None;
+        state.has_failed = false;
+    }
+
+    /// After `operations` more that change something the power goes: everything fails from then on. What was lost is
+    /// decided by [`FaultyStorage::power_cut`].
+    pub fn cut_off_after(&self, operations: u64) {
+        self.state().cut_off_after = Some(operations);
+    }
+
+    /// Whether the power has gone.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        self.state().cut_off
+    }
+
+    /// Whether something failed since the last [`FaultyStorage::heal`].
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.state().has_failed
+    }
+
+    /// Whether unsynced bytes that survive a power cut may have flipped bits.
+    pub fn set_rot(&self, rots: bool) {
+        self.state().rots = rots;
     }
 
     /// Limits the bytes of all files together; beyond, writes answer `StorageFull`.
@@ -169,9 +211,11 @@ impl FaultyStorage {
     /// that are open are dead, the lock is free.
     pub fn power_cut(&self) {
         let mut state = self.state();
-        let State { files, random, .. } = &mut *state;
+        state.cut_off = false;
+        state.cut_off_after = None;
+        let State { files, random, rots, .. } = &mut *state;
         for contents in files.values_mut() {
-            contents.lose_some(random);
+            contents.lose_some(random, *rots);
             contents.seen.clone_from(&contents.durable);
         }
         let steps = std::mem::take(&mut state.name_steps);
@@ -197,6 +241,17 @@ impl FaultyStorage {
 impl State {
     /// Whether the operation fails now: the error, and how many bytes still get through.
     fn meet(&mut self, operation: Operation) -> Option<(io::Error, usize)> {
+        let was_cut_off = self.cut_off;
+        if operation != Operation::Read {
+            self.cut_off |= self.cut_off_after == Some(0);
+            self.cut_off_after = self.cut_off_after.map(|left| left.saturating_sub(1));
+        }
+        if self.cut_off {
+            self.has_failed = true;
+            // The operation that the power goes under may still have some effect.
+            let short_bytes = if was_cut_off { 0 } else { usize::MAX };
+            return Some((io::Error::other("the power has gone"), short_bytes));
+        }
         let mut answer = None;
         self.faults.retain_mut(|fault| {
             if fault.operation != operation {
@@ -208,6 +263,7 @@ impl State {
             }
             fault.nth > 0
         });
+        self.has_failed |= answer.is_some();
         answer
     }
 
@@ -345,13 +401,14 @@ impl StorageFile for FaultyFile {
             put(&mut contents.seen, offset, &bytes[..through]);
             contents.unsynced.push((offset, bytes[..through].to_vec()));
         }
+        state.has_failed |= fault.is_some();
         fault.map_or(Ok(()), |(error, _)| Err(error))
     }
 
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.storage.state();
         let fault = state.meet(Operation::Sync);
-        let mut random = state.random;
+        let (mut random, rots) = (state.random, state.rots);
         let contents = state.contents(self.id, self.life)?;
         let Some((error, _)) = fault else {
             for (offset, bytes) in std::mem::take(&mut contents.unsynced) {
@@ -359,7 +416,7 @@ impl StorageFile for FaultyFile {
             }
             return Ok(());
         };
-        contents.lose_some(&mut random);
+        contents.lose_some(&mut random, rots);
         state.random = random;
         Err(error)
     }

@@ -53,7 +53,7 @@ impl OrderShard {
                 Command::Create(terms) => self.begin_create(terms, ticket, sink, now),
                 Command::Order { platform, order, command } => self
                     .find(platform, order)
-                    .and_then(|id| self.act(id, command, now, Some((ticket, Arc::clone(sink))))),
+                    .and_then(|id| self.act(id, &command, now, Some((ticket, Arc::clone(sink))))),
                 Command::Query { platform, order } => {
                     let result = self.query(platform, order).map(Reply::Life);
                     self.outbox.answer(sink, Answer { ticket, result });

@@ -8,13 +8,6 @@ use crate::codec::{mark_row, marked_row};
 use crate::messages::{Finished, FinishedOrder, Rows, Source};
 use crate::store::{CheckpointRows, Table};
 
-/// Orders woken in one go, so that a flood of timers does not hold up other messages.
-const WAKES_AT_ONCE: usize = 4_096;
-
-/// Orders captured in one go for a checkpoint, so that a million live orders need neither a long pause nor a copy of
-/// them all.
-const ROWS_AT_ONCE: usize = 1_000;
-
 /// A checkpoint on its way: the orders that had changed when it was wanted.
 pub(super) struct Checkpointing {
     epoch: u64,
@@ -110,7 +103,8 @@ impl OrderShard {
         if self.shared.gate.is_poisoned() {
             self.give_up_reserving();
         }
-        for id in self.timers.take_due(now, WAKES_AT_ONCE) {
+        self.hear_postponed();
+        for id in self.timers.take_due(now, self.shared.limits.wakes_at_once) {
             let Some(live) = self.live.get_mut(&id) else { continue };
             let due = live.order.next_due();
             live.scheduled = due;
@@ -118,7 +112,7 @@ impl OrderShard {
                 self.timers.set(due, id);
             } else if self.reserving.contains_key(&id) {
                 self.timers.set(now + DurationMs::from_secs(1), id);
-            } else if let Err(reject) = self.act(id, OrderCommand::Wake, now, None) {
+            } else if let Err(reject) = self.act(id, &OrderCommand::Wake, now, None) {
                 tracing::error!(order = %id, %reject, "an order cannot be woken; trying again in a minute");
                 self.timers.set(now + DurationMs::from_secs(60), id);
             } else if let Some(live) = self.live.get_mut(&id) {
@@ -158,7 +152,7 @@ impl OrderShard {
         while self.captured.is_none() && self.outbox.is_flushed() && outside.has_room_for_rows() {
             let Some(checkpoint) = self.checkpoints.front_mut() else { return };
             let mut rows = CheckpointRows::new(Table::LiveOrders);
-            let from = checkpoint.left.len().saturating_sub(ROWS_AT_ONCE);
+            let from = checkpoint.left.len().saturating_sub(self.shared.limits.rows_at_once);
             for id in checkpoint.left.drain(from..) {
                 let Some(live) = self.live.get_mut(&id) else {
                     // It ended since: the archive has it before these rows are written, and an older row must go.
@@ -170,7 +164,10 @@ impl OrderShard {
                 rows.upsert(id.0.to_be_bytes(), marked_row(&*live.order));
             }
             let is_last = checkpoint.left.is_empty();
-            for id in checkpoint.deleted.drain(..).filter(|id| !self.live.contains_key(id)) {
+            // An order that was brought back since keeps the row that was captured after that, and only that: an older one
+            // knows less than the archive.
+            let has_newer = |id: &OrderId| self.live.get(id).is_some_and(|live| live.has_row);
+            for id in checkpoint.deleted.drain(..).filter(|id| !has_newer(id)) {
                 rows.delete(id.0.to_be_bytes());
             }
             let rows = Rows {

@@ -1,12 +1,11 @@
 //! The archive: finished orders, their platform order numbers, and statements of accounts.
 
-use std::ops::ControlFlow;
+use std::ops::{Bound, ControlFlow};
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use fjall::PersistMode;
-
-use super::sorted::{ingest_run, sort_unique};
+use super::backend::{Change, Space};
+use super::sorted::sort_unique;
 use super::{Bytes, Store, StoreFault};
 
 const META_ARCHIVED_UP_TO: &[u8] = b"archived_up_to";
@@ -50,23 +49,25 @@ impl Store {
     pub fn ingest(&self, batch: ArchiveBatch) -> Result<(), StoreFault> {
         let fault = |e| self.fault("ingest into the archive", e);
         let _feeding = self.inner.feeding.lock().unwrap_or_else(PoisonError::into_inner);
-        // An ingestion does not look whether the store is poisoned; without merging, tables would pile up.
-        self.inner.db.persist(PersistMode::Buffer).map_err(fault)?;
+        let to = &self.inner.tables;
+        to.check_writable().map_err(fault)?;
         self.wait_for_merging();
 
         let ArchiveBatch { mut orders, mut keys, mut statements, watermark } = batch;
-        let to = &self.inner.keyspaces;
         sort_unique(&mut orders);
         sort_unique(&mut statements);
         sort_unique(&mut keys);
         // The key row comes last: whoever finds an order id by key finds the order.
-        let rows = orders.into_iter().map(|(id, row)| (id.to_be_bytes(), Some(row)));
-        ingest_run(&to.orders, rows).map_err(fault)?;
-        let rows =
-            statements.into_iter().map(|((account, lsn), row)| (statement_key(account, lsn), Some(row)));
-        ingest_run(&to.statements, rows).map_err(fault)?;
-        let rows = keys.into_iter().map(|(key, id)| (key.to_be_bytes(), Some(id.to_le_bytes())));
-        ingest_run(&to.keys, rows).map_err(fault)?;
+        let mut rows = orders.into_iter().map(|(id, row)| -> Change { (id.to_be_bytes().into(), Some(row)) });
+        to.ingest(Space::Orders, &mut rows).map_err(fault)?;
+        let mut rows = statements.into_iter().map(|((account, lsn), row)| -> Change {
+            (statement_key(account, lsn).into(), Some(row.into()))
+        });
+        to.ingest(Space::Statements, &mut rows).map_err(fault)?;
+        let mut rows = keys
+            .into_iter()
+            .map(|(key, id)| -> Change { (key.to_be_bytes().into(), Some(id.to_le_bytes().into())) });
+        to.ingest(Space::Keys, &mut rows).map_err(fault)?;
 
         if watermark > self.archived_up_to()? {
             self.put_meta_durably(
@@ -96,7 +97,7 @@ impl Store {
     ///
     /// What the disk says.
     pub fn order(&self, order_id: u64) -> Result<Option<Bytes>, StoreFault> {
-        let row = self.inner.keyspaces.orders.get(order_id.to_be_bytes());
+        let row = self.inner.tables.get(Space::Orders, &order_id.to_be_bytes());
         row.map_err(|e| self.fault("read an order", e))
     }
 
@@ -106,7 +107,7 @@ impl Store {
     ///
     /// What the disk says.
     pub fn order_id_by_key(&self, fingerprint: u128) -> Result<Option<u64>, StoreFault> {
-        let row = self.inner.keyspaces.keys.get(fingerprint.to_be_bytes());
+        let row = self.inner.tables.get(Space::Keys, &fingerprint.to_be_bytes());
         match row.map_err(|e| self.fault("look an order key up", e))? {
             Some(row) => Ok(Some(u64::from_le_bytes(self.array("keys", &row)?))),
             None => Ok(None),
@@ -132,18 +133,19 @@ impl Store {
         if limit == 0 || from_lsn > to_lsn {
             return Ok(Vec::new());
         }
-        let statements = &self.inner.keyspaces.statements;
+        let rows = |from: u64, to: u64| {
+            let bound = |lsn| Bound::Included(statement_key(account, lsn).to_vec());
+            self.inner.tables.range(Space::Statements, bound(from), bound(to))
+        };
         let fault = |e| self.fault("read a statement", e);
         let mut begin = from_lsn;
         if from_lsn > 0 {
             // A chunk that begins earlier may reach into the range; chunks do not overlap, so only one.
-            let before = statement_key(account, 0)..=statement_key(account, from_lsn);
-            if let Some(row) = statements.range(before).next_back() {
-                begin = self.chunk(row.into_inner().map_err(fault)?)?.first_lsn;
+            if let Some(row) = rows(0, from_lsn).next_back() {
+                begin = self.chunk(row.map_err(fault)?)?.first_lsn;
             }
         }
-        let rows = statements.range(statement_key(account, begin)..=statement_key(account, to_lsn));
-        rows.take(limit).map(|row| self.chunk(row.into_inner().map_err(fault)?)).collect()
+        rows(begin, to_lsn).take(limit).map(|row| self.chunk(row.map_err(fault)?)).collect()
     }
 
     /// Calls `f` with every fingerprint in the archive, ascending, and returns how many there are.
@@ -154,8 +156,8 @@ impl Store {
     /// What the disk says.
     pub fn for_each_key(&self, f: &mut dyn FnMut(u128)) -> Result<u64, StoreFault> {
         let mut count = 0;
-        for row in self.inner.keyspaces.keys.iter() {
-            let key = row.key().map_err(|e| self.fault("scan order keys", e))?;
+        for row in self.inner.tables.range(Space::Keys, Bound::Unbounded, Bound::Unbounded) {
+            let (key, _) = row.map_err(|e| self.fault("scan order keys", e))?;
             f(u128::from_be_bytes(self.array("keys", &key)?));
             count += 1;
         }
@@ -173,8 +175,7 @@ impl Store {
         f: &mut dyn FnMut(u64, &[u8]) -> ControlFlow<()>,
     ) -> Result<u64, StoreFault> {
         let mut count = 0;
-        for row in self.inner.keyspaces.orders.iter() {
-            let row = row.into_inner();
+        for row in self.inner.tables.range(Space::Orders, Bound::Unbounded, Bound::Unbounded) {
             let (key, value) = row.map_err(|e| self.fault("scan orders", e))?;
             count += 1;
             if f(u64::from_be_bytes(self.array("orders", &key)?), &value).is_break() {
@@ -197,11 +198,7 @@ impl Store {
         let options = &self.inner.options;
         let begun = Instant::now();
         let longest = Duration::from_millis(options.stall_ms);
-        let behind = || {
-            let archive = self.inner.keyspaces.archive();
-            let tables = archive.into_iter().map(fjall::Keyspace::l0_table_count);
-            tables.max().unwrap_or(0)
-        };
+        let behind = || self.inner.tables.unmerged();
         while behind() > options.stall_tables {
             if begun.elapsed() >= longest {
                 tracing::warn!(

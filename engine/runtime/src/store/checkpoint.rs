@@ -1,6 +1,9 @@
 //! The checkpoint: rows of dirty accounts, holds and live orders up to a log position.
 
-use super::sorted::{ingest_run, sort_unique};
+use std::ops::Bound;
+
+use super::backend::{Change, Space};
+use super::sorted::sort_unique;
 use super::{Store, StoreFault};
 
 const META_CHECKPOINT: &[u8] = b"checkpoint";
@@ -10,7 +13,7 @@ const META_CHECKPOINT: &[u8] = b"checkpoint";
 const RUN_FROM_ROWS: usize = 1024;
 
 /// A table of the checkpoint. Keys and values are the caller's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
     /// Balances and limits.
     Accounts,
@@ -78,20 +81,15 @@ impl Store {
     /// the disk says. The last sealed checkpoint stays good.
     pub fn write_rows(&self, rows: CheckpointRows) -> Result<(), StoreFault> {
         let fault = |e| self.fault("write checkpoint rows", e);
-        let table = self.inner.keyspaces.table(rows.table);
+        let space = Space::Checkpoint(rows.table);
         let mut changes = rows.changes;
         sort_unique(&mut changes);
-        if changes.len() >= RUN_FROM_ROWS {
-            return ingest_run(table, changes).map_err(fault);
-        }
-        let mut batch = self.inner.db.batch();
-        for (key, value) in changes {
-            match value {
-                Some(value) => batch.insert(table, key, value),
-                None => batch.remove(table, key),
-            }
-        }
-        batch.commit().map_err(fault)
+        let is_run = changes.len() >= RUN_FROM_ROWS;
+        let mut changes =
+            changes.into_iter().map(|(key, value)| -> Change { (key.into(), value.map(Into::into)) });
+        let tables = &self.inner.tables;
+        if is_run { tables.ingest(space, &mut changes) } else { tables.write(space, changes.collect()) }
+            .map_err(fault)
     }
 
     /// Makes everything written so far durable, then the meta row (log position and whatever the
@@ -128,8 +126,8 @@ impl Store {
         mut f: impl FnMut(&[u8], &[u8]) -> Result<(), E>,
     ) -> Result<u64, E> {
         let mut count = 0;
-        for row in self.inner.keyspaces.table(table).iter() {
-            let row = row.into_inner();
+        let space = Space::Checkpoint(table);
+        for row in self.inner.tables.range(space, Bound::Unbounded, Bound::Unbounded) {
             let (key, value) = row.map_err(|e| self.fault("load checkpoint rows", e))?;
             f(&key, &value)?;
             count += 1;

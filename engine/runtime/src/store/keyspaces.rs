@@ -12,6 +12,7 @@ use fjall::config::{
 };
 use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions};
 
+use super::backend::Space;
 use super::checkpoint::Table;
 
 const KIB: u32 = 1024;
@@ -25,10 +26,10 @@ const MERGE_AT_TABLES: u8 = 16;
 const MERGE_KEYS_AT_TABLES: u8 = 32;
 
 pub(super) struct Keyspaces {
-    pub orders: Keyspace,
-    pub keys: Keyspace,
-    pub statements: Keyspace,
-    pub meta: Keyspace,
+    orders: Keyspace,
+    keys: Keyspace,
+    statements: Keyspace,
+    meta: Keyspace,
     checkpoint: [Keyspace; Table::ALL.len()],
 }
 
@@ -50,13 +51,23 @@ impl Keyspaces {
         })
     }
 
-    pub fn table(&self, table: Table) -> &Keyspace {
+    fn table(&self, table: Table) -> &Keyspace {
         match table {
             Table::Accounts => &self.checkpoint[0],
             Table::Holds => &self.checkpoint[1],
             Table::LiveOrders => &self.checkpoint[2],
             Table::Directory => &self.checkpoint[3],
             Table::Campaigns => &self.checkpoint[4],
+        }
+    }
+
+    pub fn of(&self, space: Space) -> &Keyspace {
+        match space {
+            Space::Orders => &self.orders,
+            Space::Keys => &self.keys,
+            Space::Statements => &self.statements,
+            Space::Meta => &self.meta,
+            Space::Checkpoint(table) => self.table(table),
         }
     }
 

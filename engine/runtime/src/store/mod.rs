@@ -17,10 +17,13 @@
 //! Nothing here is the truth: the log is. Everything in the store can be rebuilt from it.
 
 mod archive;
+mod backend;
 mod checkpoint;
+mod disk;
 mod fault;
 mod key_filter;
 mod keyspaces;
+mod memory;
 mod sorted;
 mod stats;
 #[cfg(test)]
@@ -29,18 +32,18 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use fjall::{Database, PersistMode};
-
 pub use archive::{ArchiveBatch, StatementChunk};
+pub use backend::{Backend, Change, Rows, Space};
 pub use checkpoint::{CheckpointRows, Table};
 pub use fault::StoreFault;
 pub use key_filter::KeyFilter;
+pub use memory::MemoryTables;
 pub use stats::{KeyspaceStats, StoreStats};
 
 /// A value as the store holds it: cheap to clone, derefs to `[u8]`.
 pub use fjall::Slice as Bytes;
 
-use keyspaces::Keyspaces;
+use disk::Disk;
 
 /// Layout of keys and rows in this store. A store with a higher number is refused.
 pub const FORMAT: u32 = 1;
@@ -77,9 +80,7 @@ pub struct Store {
 struct Inner {
     path: PathBuf,
     options: StoreOptions,
-    // Field order is drop order: the keyspaces hold references into the database.
-    keyspaces: Keyspaces,
-    db: Database,
+    tables: Box<dyn Backend>,
     /// Batches go in one after another: the watermark of a batch must not be stored before the
     /// tables of an earlier one.
     feeding: Mutex<()>,
@@ -93,22 +94,22 @@ impl Store {
     /// [`StoreFault::InUse`] if another process (or another handle in this one) has it open,
     /// [`StoreFault::NewerFormat`] if a newer program wrote it, else what the disk says.
     pub fn open(dir: &Path, options: StoreOptions) -> Result<Store, StoreFault> {
-        let opening = |e| StoreFault::from_engine("open", dir, e);
-        std::fs::create_dir_all(dir).map_err(|e| opening(e.into()))?;
-        let db = Database::builder(dir)
-            .cache_size(options.cache_bytes)
-            .max_cached_files(Some(options.open_files.max(10)))
-            // One worker: with more, the first spins on a merge request it may not serve itself
-            // for as long as another merge runs. Merging is off the hot path anyway.
-            .worker_threads(1)
-            // Writes are synced where we say so, at a seal or a watermark.
-            .manual_journal_persist(true)
-            .max_journaling_size(128 * 1024 * 1024)
-            .open()
-            .map_err(opening)?;
-        let keyspaces = Keyspaces::open(&db).map_err(opening)?;
+        let disk = Disk::open(dir, &options).map_err(|e| StoreFault::from_engine("open", dir, e))?;
+        Self::open_on(Box::new(disk), dir, options)
+    }
+
+    /// Opens the store on any tables; `path` is what messages call it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`].
+    pub fn open_on(
+        tables: Box<dyn Backend>,
+        path: &Path,
+        options: StoreOptions,
+    ) -> Result<Store, StoreFault> {
         let store = Store {
-            inner: Arc::new(Inner { path: dir.to_owned(), options, keyspaces, db, feeding: Mutex::new(()) }),
+            inner: Arc::new(Inner { path: path.to_owned(), options, tables, feeding: Mutex::new(()) }),
         };
         store.check_format()?;
         Ok(store)
@@ -131,18 +132,18 @@ impl Store {
     }
 
     fn meta_row(&self, operation: &'static str, key: &[u8]) -> Result<Option<Bytes>, StoreFault> {
-        let row = self.inner.keyspaces.meta.get(key);
+        let row = self.inner.tables.get(Space::Meta, key);
         row.map_err(|e| self.fault(operation, e))
     }
 
     fn put_meta_durably(&self, operation: &'static str, key: &[u8], value: &[u8]) -> Result<(), StoreFault> {
-        let put = self.inner.keyspaces.meta.insert(key, value);
+        let put = self.inner.tables.write(Space::Meta, vec![(key.into(), Some(value.into()))]);
         put.map_err(|e| self.fault(operation, e))?;
         self.sync(operation)
     }
 
     fn sync(&self, operation: &'static str) -> Result<(), StoreFault> {
-        let synced = self.inner.db.persist(PersistMode::SyncAll);
+        let synced = self.inner.tables.sync();
         synced.map_err(|e| self.fault(operation, e))
     }
 

@@ -15,7 +15,9 @@
 //! * It asks for one merge step and never waits for it; see `Store::wait_for_merging`.
 //! * A failed run leaves its half-written file behind until the next open.
 
-use fjall::{Keyspace, UserKey, UserValue};
+use fjall::Keyspace;
+
+use super::backend::Change;
 
 /// Sorts by key and keeps, of rows with one key, the one given last.
 pub(super) fn sort_unique<K: Ord, V>(rows: &mut Vec<(K, V)>) {
@@ -31,15 +33,8 @@ pub(super) fn sort_unique<K: Ord, V>(rows: &mut Vec<(K, V)>) {
 }
 
 /// Writes rows as one run; `None` deletes. The keys must ascend strictly. Durable when it returns.
-pub(super) fn ingest_run<K, V>(
-    keyspace: &Keyspace,
-    rows: impl IntoIterator<Item = (K, Option<V>)>,
-) -> fjall::Result<()>
-where
-    K: Into<UserKey>,
-    V: Into<UserValue>,
-{
-    let mut rows = rows.into_iter().peekable();
+pub(super) fn ingest_run(keyspace: &Keyspace, rows: &mut dyn Iterator<Item = Change>) -> fjall::Result<()> {
+    let mut rows = rows.peekable();
     if rows.peek().is_none() {
         // An empty ingestion would leave an empty file behind.
         return Ok(());

@@ -37,26 +37,6 @@ pub struct KeyspaceStats {
 impl Store {
     /// Figures as they are now. Cheap: no disk access but for the size of the journal.
     pub fn stats(&self) -> StoreStats {
-        let keyspaces: Vec<_> = self
-            .inner
-            .keyspaces
-            .all()
-            .map(|keyspace| KeyspaceStats {
-                name: keyspace.name().to_string(),
-                table_bytes: keyspace.disk_space(),
-                tables: keyspace.table_count(),
-                unmerged_tables: keyspace.l0_table_count(),
-                rows_about: keyspace.approximate_len(),
-            })
-            .collect();
-        let db = &self.inner.db;
-        StoreStats {
-            table_bytes: keyspaces.iter().map(|k| k.table_bytes).sum(),
-            journal_bytes: db.journal_disk_space().unwrap_or(0),
-            merges_running: db.active_compactions(),
-            merges_done: db.compactions_completed(),
-            merging_us: u64::try_from(db.time_compacting().as_micros()).unwrap_or(u64::MAX),
-            keyspaces,
-        }
+        self.inner.tables.stats()
     }
 }

@@ -107,6 +107,14 @@ pub async fn mall_on(journal: Box<dyn Journal>, dir: &Path, channels: &Channels)
     settle_in(Engine::start_on(journal, EngineOptions::new(dir), world(channels)).unwrap()).await
 }
 
+pub async fn mall_with_journal(
+    journal: Box<dyn Journal>,
+    options: EngineOptions,
+    channels: &Channels,
+) -> Mall {
+    settle_in(Engine::start_on(journal, options, world(channels)).unwrap()).await
+}
+
 pub async fn settle_in(engine: Engine) -> Mall {
     let open = |kind, reference: &str| OpenAccount {
         platform: PLATFORM,

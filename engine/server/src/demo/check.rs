@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use suanpan_core::invariants::Invariant;
 use suanpan_model::Currency;
 use suanpan_runtime::Engine;
 use suanpan_runtime::api::{BookComparison, TrialBalance};
@@ -57,20 +58,22 @@ pub fn failures(mall: &Mall, Outcome { survey, trial, books }: &Outcome) -> Vec<
     let mut failures = Vec::new();
     let listed =
         |what: &str, list: &[String]| list.iter().map(|one| format!("{what}: {one}")).collect::<Vec<_>>();
-    failures.extend(listed("acknowledged order", &survey.missing));
-    failures.extend(listed("not ended", &survey.unfinished));
+    failures.extend(listed(Invariant::AnsweredIsDurable.id(), &survey.missing));
+    failures.extend(listed(Invariant::EverythingEnds.id(), &survey.unfinished));
     failures.extend(listed("order", &survey.breaks));
     failures.extend(listed("ledger", &trial.breaks));
     failures.extend(listed("mall", &mall.problems.borrow()));
     for currency in Currency::ALL {
         let sum = trial.sum(currency);
         if sum != 0 {
-            failures.push(format!("the books in {currency} do not sum to zero: {sum} minor units"));
+            let what = format_args!("the books in {currency} do not sum to zero: {sum} minor units");
+            failures.push(Invariant::BooksBalance.broken(what));
         }
     }
     for one in books.iter().filter(|one| !agrees(one)) {
         let BookComparison { channel, currency, ours, theirs } = one;
-        failures.push(format!("channel {channel} in {currency}: ours {ours}, theirs {theirs} minor units"));
+        let what = format_args!("channel {channel} in {currency}: ours {ours}, theirs {theirs} minor units");
+        failures.push(Invariant::BooksAgree.broken(what));
     }
     failures
 }

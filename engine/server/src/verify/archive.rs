@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use suanpan_core::invariants::Invariant;
 use suanpan_model::{Lsn, Order};
 use suanpan_runtime::codec::decode_marked_row;
 use suanpan_runtime::recovery::order_breaks;
@@ -44,7 +45,8 @@ fn order_faults(id: u64, order: &Order, faults: &mut Vec<String>) {
     }
     if !order.is_finished() || !order.frozen.is_zero() {
         let frozen = order.frozen.to_text(order.terms.currency);
-        faults.push(format!("order {id}: {}, {frozen} frozen, but archived", order.status));
+        let what = format_args!("order {id}: {}, {frozen} frozen, but archived", order.status);
+        faults.push(Invariant::EverythingEnds.broken(what));
     }
 }
 

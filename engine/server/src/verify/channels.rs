@@ -5,6 +5,7 @@ use std::path::Path;
 use suanpan_channels::{
     Adapter, BUILTIN_CHANNELS, Behaviour, BookLine, Descriptor, LineStatus, Simulator, load_descriptors,
 };
+use suanpan_core::invariants::Invariant;
 use suanpan_model::money::signed_text;
 use suanpan_model::order::{AttemptState, RefundState};
 use suanpan_model::{AccountType, AttemptNo, ChannelId, Currency, Order};
@@ -84,7 +85,11 @@ fn compare(name: &str, channel: &Simulator, recovered: &Recovered, store: &Store
         let rest = theirs - ours - on_the_way;
         let faults = match rest {
             0 => Vec::new(),
-            _ => vec![format!("ours {}, theirs {}, {} unexplained", text(ours), text(theirs), text(rest))],
+            _ => {
+                let (ours, theirs, rest) = (text(ours), text(theirs), text(rest));
+                let what = format_args!("ours {ours}, theirs {theirs}, {rest} unexplained");
+                vec![Invariant::BooksAgree.broken(what)]
+            }
         };
         findings.check(what, counts, faults);
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use suanpan_core::invariants::Invariant;
 use suanpan_model::money::signed_text;
 use suanpan_model::order::RefundSource;
 use suanpan_model::{AccountId, AccountType, Amount, Currency, Order};
@@ -22,7 +23,10 @@ pub fn check(recovered: &Recovered, findings: &mut Findings) {
         let text = |minor| signed_text(minor, currency);
         let faults = match debit == credit {
             true => Vec::new(),
-            false => vec![format!("debits less credits: {} {currency}", text(debit - credit))],
+            false => {
+                let what = format_args!("debits less credits: {} {currency}", text(debit - credit));
+                vec![Invariant::BooksBalance.broken(what)]
+            }
         };
         let counts = format!("{} debit, {} credit", text(debit), text(credit));
         findings.check(format!("books in {currency} sum to zero"), counts, faults);
@@ -51,7 +55,10 @@ fn custody(recovered: &Recovered, findings: &mut Findings) {
         let text = |minor| signed_text(minor, currency);
         let faults = match owed == held {
             true => Vec::new(),
-            false => vec![format!("orders are owed {}, the account holds {}", text(owed), text(held))],
+            false => {
+                let what = format_args!("orders are owed {}, the account holds {}", text(owed), text(held));
+                vec![Invariant::Custody.broken(what)]
+            }
         };
         let what = format!("escrow of platform {} in {currency} is what is frozen", escrow.owner());
         findings.check(what, text(held), faults);

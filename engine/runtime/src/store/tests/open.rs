@@ -1,4 +1,4 @@
-use super::super::{FORMAT, Store, StoreFault, StoreOptions};
+use super::super::{FORMAT, Space, Store, StoreFault, StoreOptions};
 use super::{batch, dir, open};
 
 fn refusal(dir: &std::path::Path) -> StoreFault {
@@ -46,7 +46,8 @@ fn a_directory_that_cannot_be_is_a_fault_that_names_it() {
 fn a_row_of_the_wrong_length_is_corrupt() {
     let dir = dir();
     let store = open(dir.path());
-    store.inner.keyspaces.keys.insert([7; 16], [1]).unwrap();
+    let row = ([7; 16].into(), Some([1].into()));
+    store.inner.tables.write(Space::Keys, vec![row]).unwrap();
     let fault = store.order_id_by_key(u128::from_be_bytes([7; 16])).unwrap_err();
     assert!(matches!(fault, StoreFault::Corrupt { table: "keys", .. }), "{fault:?}");
 }
