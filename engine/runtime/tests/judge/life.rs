@@ -1,10 +1,12 @@
 //! One life: a platform, its accounts and orders, and the books beside the model after every step.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use smol_str::{SmolStr, format_smolstr};
 use suanpan_model::policy::{Agreement, FeeBearer, LatePayment, RefundedFee, Shortfall};
 use suanpan_model::*;
+use suanpan_runtime::api::Balance;
 
 use super::exact::{Cents, Dice, amount};
 use super::model::{Case, Sums, add, clearing, fee_expense, funding, of, own};
@@ -60,8 +62,12 @@ pub struct Life {
     given: Sums,
     pub numbers: u32,
     pub told: Vec<String>,
+    /// What happened, by name.
+    pub seen: Seen,
     loud: bool,
 }
+
+pub type Seen = BTreeMap<&'static str, usize>;
 
 impl Drop for Life {
     fn drop(&mut self) {
@@ -76,7 +82,7 @@ impl Drop for Life {
 }
 
 /// Lives the life of `seed`.
-pub fn judge(seed: u64, loud: bool) {
+pub fn judge(seed: u64, loud: bool) -> Seen {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let dir = tempfile::tempdir().unwrap();
@@ -92,7 +98,8 @@ pub fn judge(seed: u64, loud: bool) {
         life.unwind_all().await;
         life.restart().await;
         life.mall().engine.shutdown().await.unwrap();
-    });
+        std::mem::take(&mut life.seen)
+    })
 }
 
 impl Life {
@@ -135,6 +142,7 @@ impl Life {
             given: Sums::new(),
             numbers: 0,
             told: vec![],
+            seen: Seen::new(),
             loud,
         };
         life.tell(format!("seed {seed}: {agreement:?}, splits take at most {cap} bp"));
@@ -157,6 +165,11 @@ impl Life {
             eprintln!("{what}");
         }
         self.told.push(what);
+    }
+
+    /// Notes that something happened.
+    pub fn see(&mut self, what: &'static str) {
+        *self.seen.entry(what).or_default() += 1;
     }
 
     pub fn number(&mut self, prefix: &str) -> SmolStr {
@@ -250,13 +263,26 @@ impl Life {
         (of(&self.net(), account) - self.held(account)).max(0)
     }
 
+    /// The balance of an account once debts are recovered from what came: that follows in a moment by itself.
+    async fn settled_balance(&self, account: AccountId, held: Cents) -> Balance {
+        let began = Instant::now();
+        loop {
+            let balance = self.mall().balance(account).await;
+            let recovered = balance.owed.is_zero() || balance.available == 0;
+            if recovered && balance.held.signed() == held || began.elapsed() > Duration::from_secs(5) {
+                return balance;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     /// Every account is what the model says; the books balance and agree with the channels'.
     pub async fn compare(&mut self) {
         let net = self.net();
         let mut owed = 0;
         for account in self.accounts.opened() {
-            let balance = self.mall().balance(account).await;
             let (net, held) = (of(&net, account), self.held(account));
+            let balance = self.settled_balance(account, held).await;
             let owes = balance.owed.signed();
             let context =
                 || format!("{account} ({}): net {net}, held {held}, but {balance:?}", balance.reference);
@@ -267,6 +293,11 @@ impl Life {
             assert!(owes == 0 || balance.available == 0, "who has money owes nothing: {}", context());
             assert!(owes == 0 || self.agreement.shortfall != Shortfall::Refuse, "nobody owes: {}", context());
             owed += owes;
+            match self.agreement.shortfall {
+                Shortfall::Debt if owes > 0 => self.see("somebody owes the operator"),
+                Shortfall::Advance if owes > 0 => self.see("somebody owes the platform"),
+                Shortfall::Debt | Shortfall::Advance | Shortfall::Refuse => {}
+            }
         }
         let advanced = if self.agreement.shortfall == Shortfall::Advance { owed } else { 0 };
         let platform = [
@@ -339,6 +370,7 @@ impl Life {
     /// The engine ends, in good order or not, and starts again on the same directory: nothing changes.
     pub async fn restart(&mut self) {
         let orderly = self.dice.percent(50);
+        self.see(if orderly { "restart" } else { "crash" });
         self.tell(format!("restart, {}", if orderly { "in good order" } else { "dropped as it stands" }));
         let mut before = Vec::new();
         for case in &self.cases {

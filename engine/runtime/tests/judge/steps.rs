@@ -223,6 +223,9 @@ impl Life {
             return;
         }
         self.cases[place].coupons_back = true;
+        if !case.coupons.is_empty() {
+            self.see("coupons came back");
+        }
         for (id, from_wallet) in &case.coupons {
             let campaign = self.campaigns.iter().find(|campaign| campaign.id == *id).cloned().unwrap();
             let wallet = self.wallet(&campaign, &case.terms.payer);
@@ -247,10 +250,19 @@ impl Life {
             Ok(told) => told,
             Err(reject) => {
                 assert!(why.contains(&reject.code), "refused with {reject}, expected {why:?}");
+                self.see(match reject.code {
+                    RejectCode::InsufficientFunds => "order refused for want of money",
+                    RejectCode::CouponSoldOut => "coupon sold out",
+                    RejectCode::CouponLimit => "customer at the limit",
+                    RejectCode::CouponNotHeld => "coupon not held",
+                    RejectCode::SplitOverCap => "splits over the cap",
+                    _ => "splits over the whole",
+                });
                 return;
             }
         };
         assert!(why.is_empty(), "should have been refused: {why:?}");
+        self.see_order(&terms);
         let coupons = self.lock_coupons(&terms);
         let mut holds = Sums::new();
         for (account, part) in terms.coupons.iter().flat_map(|coupon| &coupon.funders) {
@@ -298,6 +310,23 @@ impl Life {
         self.arrive(place, &order);
     }
 
+    fn see_order(&mut self, terms: &OrderTerms) {
+        let rules = &terms.splits;
+        let table = [
+            ("balance order", terms.kind == PayKind::Balance),
+            ("order without escrow", !terms.escrow),
+            ("several sub-orders", terms.sub_orders.len() > 1),
+            ("stacked coupons", terms.coupons.len() > 1),
+            ("shared funders", terms.coupons.iter().any(|coupon| coupon.funders.len() > 1)),
+            ("split in percent", rules.iter().any(|rule| matches!(rule.share, Share::Bps(_)))),
+            ("split by a fixed sum", rules.iter().any(|rule| matches!(rule.share, Share::Fixed(_)))),
+            ("split by tiers", rules.iter().any(|rule| matches!(rule.share, Share::Tiered(_)))),
+            ("split of the remainder", rules.iter().any(|rule| rule.share == Share::Remainder)),
+            ("split within another", rules.iter().any(|rule| rule.within.is_some())),
+        ];
+        table.into_iter().filter(|(_, happened)| *happened).for_each(|(what, _)| self.see(what));
+    }
+
     /// What the order's life tells is what the model has.
     fn arrive(&mut self, place: usize, order: &Order) {
         let case = &mut self.cases[place];
@@ -322,6 +351,7 @@ impl Life {
         }
         told.unwrap();
         self.mall().until(id, |order| order.status == OrderStatus::Closed).await;
+        self.see("closed unpaid");
         self.unlock_coupons(place, false);
         self.cases[place].status = OrderStatus::Closed;
         self.cases[place].holds.clear();
@@ -431,6 +461,8 @@ impl Life {
                 case.apply(&moves);
                 case.progress = now;
                 case.done.push(command);
+                let by_plan = if asked == frozen { "released to the last" } else { "released in part" };
+                self.see(if payees.is_empty() { by_plan } else { "released to payees" });
                 self.arrive(place, &order);
             }
         }
@@ -491,12 +523,14 @@ impl Life {
         match reply {
             Err(reject) if reject.code == RejectCode::InsufficientFunds => {
                 assert!(why.is_empty() && self.may_be_short(place, only, asked), "refused with {reject}");
+                self.see("refund refused for want of money");
             }
             Err(reject) => assert!(why.contains(&reject.code), "refused with {reject}, expected {why:?}"),
             Ok(told) if told.repeat => panic!("a new refund is no repeat"),
             Ok(_) => {
                 assert!(why.is_empty(), "should have been refused: {why:?}");
                 if resolves {
+                    self.see("dispute resolved with a refund");
                     self.cases[place].holds.clear();
                     self.cases[place].status = self.cases[place].settled_status();
                 } else {
@@ -526,7 +560,9 @@ impl Life {
         self.agreement.shortfall == Shortfall::Refuse
             && from_receivers > 0
             && owing.iter().any(|(account, cents)| {
-                let has = self.available(*account) + of(&case.holds, *account);
+                let held = of(&case.holds, *account);
+                // A resolution takes what the dispute holds, and no more.
+                let has = if case.status == OrderStatus::Disputed { held } else { self.available(*account) };
                 !account.kind().is_internal() && has < (*cents).min(from_receivers)
             })
     }
@@ -538,10 +574,17 @@ impl Life {
         let case = &mut self.cases[place];
         if refund.state == RefundState::Failed {
             assert_eq!(case.manner, Some(Manner::Refusing), "only that channel refuses");
+            self.see("refund refused by the channel");
             return self.arrive(place, order);
         }
         case.check_refund(&now, only, asked);
         let undoes = difference(&now, &case.progress);
+        let from_frozen = undoes.iter().any(|progress| progress.returned > 0);
+        let what = match (from_frozen, undoes.iter().any(|progress| progress.reversed > 0)) {
+            (true, true) => "refund of frozen and released money",
+            (true, false) => "refund of frozen money",
+            (false, _) => "refund of released money",
+        };
         let (moves, to_payer) = case.refund(&undoes);
         assert_eq!(refund.to_payer.signed(), to_payer, "what goes to the payer");
         assert_eq!(refund.amount.signed(), asked, "what is undone");
@@ -576,6 +619,7 @@ impl Life {
                 panic!("a refund that is {}", refund.state.name())
             }
         }
+        self.see(what);
         self.arrive(place, order);
     }
 
@@ -596,6 +640,7 @@ impl Life {
             sums.iter().map(|sum| OrderCommand::Refund(self.request(only, Some(*sum)))).collect();
         self.tell(format!("at once {}: {commands:?} of {left}", self.cases[place].terms.order_no));
         let replies = self.mall().orders(self.cases[place].id, commands).await;
+        self.see("refunds at once");
         let mut accepted = 0;
         for (sum, reply) in sums.iter().zip(&replies) {
             match reply {
@@ -644,6 +689,7 @@ impl Life {
             return assert!(told.repeat, "the dispute is open already");
         }
         assert!(can, "nothing to be disputed about");
+        self.see("dispute");
         let order = self.mall().life(id).await;
         let mut holds = Sums::new();
         for hold in order.dispute.iter().flat_map(|dispute| &dispute.holds) {
@@ -684,6 +730,13 @@ impl Life {
             return assert!(reply.is_err(), "what came back cannot be left where it is");
         }
         reply.unwrap();
+        self.see(match (waiting.bounced, &way) {
+            (false, FinishWay::ToAccount(_) | FinishWay::Outside) => "stuck refund finished another way",
+            (false, FinishWay::Resend) => "stuck refund sent again",
+            (_, FinishWay::GiveUp) => "stuck refund given up",
+            (true, FinishWay::Resend) => "bounced refund sent again",
+            (true, FinishWay::ToAccount(_) | FinishWay::Outside) => "bounced refund finished another way",
+        });
         let order = self.all_refunded(place).await;
         let case = &mut self.cases[place];
         let mut moves = Sums::new();
@@ -728,6 +781,7 @@ impl Life {
         let id = self.cases[place].id;
         let told = self.mall().order(id, command.clone()).await;
         assert!(told.as_ref().is_ok_and(|told| told.repeat), "a repeat is a repeat: {told:?}");
+        self.see("repeat");
         let other = match command {
             OrderCommand::Release { release_no, sub_order, payees, .. } => {
                 OrderCommand::Release { release_no, sub_order, amount: Some(amount(999_999)), payees }
@@ -772,8 +826,8 @@ impl Life {
         self.compare().await;
     }
 
-    fn check_unwound(&self, place: usize) {
-        let case = &self.cases[place];
+    fn check_unwound(&mut self, place: usize) {
+        let case = &self.cases[place].clone();
         if case.refundable(None) > 0 {
             return assert_eq!(case.manner, Some(Manner::Refusing), "only that channel keeps money");
         }
@@ -790,6 +844,7 @@ impl Life {
             add(&mut effects, super::model::fee_expense(manner), -case.fee());
         }
         let kept = of(&effects, own(AccountType::FeeIncome));
+        self.see(if kept > 0 { "unwound but for a kept fee" } else { "unwound" });
         let merchants: Cents = self.accounts.merchants.iter().map(|account| of(&effects, *account)).sum();
         assert_eq!(merchants, -kept, "merchants are where they were, but for kept fees: {effects:?}");
         assert!(kept == 0 || case.agreement.refunded_fee == suanpan_model::policy::RefundedFee::Keep);
