@@ -38,7 +38,7 @@ pub struct CurrencyTotals {
     pub payments: u64,
     /// What payers paid.
     pub paid: i128,
-    /// How many refunds were made.
+    /// How many refunds were made and did not come back.
     pub refunds: u64,
     /// What payers got back.
     pub refunded: i128,

@@ -141,6 +141,11 @@ pub struct Behaviour {
     pub refund_failure: Rate,
     /// Refunds that are made but answered with "unknown".
     pub refund_unknown: Rate,
+    /// Refunds (each try anew) that the channel cannot finish by itself: no money moves until one is sent again and
+    /// goes well.
+    pub refund_abnormal: Rate,
+    /// Refunds made whose money the payer's bank sends back, as long after them as notifications come.
+    pub refund_bounced: Rate,
     /// Whether the book keeps every line.
     ///
     /// If not, sums are exact all the same, every unfinished payment is kept, and of the finished ones the latest
@@ -181,6 +186,8 @@ impl Behaviour {
             query_unknown: Rate::NEVER,
             refund_failure: Rate::NEVER,
             refund_unknown: Rate::NEVER,
+            refund_abnormal: Rate::NEVER,
+            refund_bounced: Rate::NEVER,
             keep_lines: true,
             outage: None,
         }
@@ -215,6 +222,8 @@ impl Behaviour {
             query_unknown: Rate::from_percent(10),
             refund_failure: Rate::from_percent(5),
             refund_unknown: Rate::from_percent(5),
+            refund_abnormal: Rate::from_percent(5),
+            refund_bounced: Rate::from_percent(5),
             keep_lines: true,
             outage: None,
         }

@@ -72,13 +72,45 @@ pub struct BookLine {
 // A load run keeps millions of them.
 const _: () = assert!(size_of::<BookLine>() <= 48);
 
+/// Where a refund stands in the channel's book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RefundStatus {
+    /// The payer has the money.
+    Made,
+    /// Refused for good.
+    Refused,
+    /// The channel cannot finish it by itself (退款异常); no money moved. Sent again it may go well.
+    Stuck,
+    /// It was made and the money came back (退票).
+    Bounced,
+}
+
 /// One refund in the channel's book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefundLine {
     /// How much, in minor units.
     pub amount: Amount,
-    /// Whether it was made; if not it was refused for good.
-    pub made: bool,
+    /// Where it stands.
+    pub status: RefundStatus,
+    /// How often it was sent to the payer's bank, or refused before that.
+    pub tries: u8,
+    /// When it comes back; [`TimestampMs::NEVER`] when it stays as it is.
+    pub due: TimestampMs,
+}
+
+impl RefundLine {
+    /// Whether it stays as it is, whatever is called.
+    const fn is_final(&self) -> bool {
+        match self.status {
+            RefundStatus::Made => self.due.0 == TimestampMs::NEVER.0,
+            RefundStatus::Refused | RefundStatus::Bounced => true,
+            RefundStatus::Stuck => false,
+        }
+    }
+
+    const fn is_made(&self) -> bool {
+        matches!(self.status, RefundStatus::Made)
+    }
 }
 
 /// The book.
@@ -143,6 +175,10 @@ impl Book {
         if self.today.0 == day { self.today.1 } else { 0 }
     }
 
+    pub fn refunds(&self) -> impl Iterator<Item = (PaymentKey, u8, &RefundLine)> {
+        self.refunds.iter().map(|((key, refund), line)| (*key, *refund, line))
+    }
+
     /// Counts a question about a payment; from 0.
     pub fn ask(&mut self, key: PaymentKey) -> u8 {
         self.lines.get_mut(&key).map_or(0, |line| {
@@ -176,21 +212,28 @@ impl Book {
         }
     }
 
-    /// Writes a refund, and what it gives back into the payment's line.
+    /// Writes a refund, and into the payment's line what it gives back or brings back.
     pub fn put_refund(&mut self, key: PaymentKey, refund: u8, line: RefundLine) {
+        let before = self.refunds.insert((key, refund), line);
+        let was_made = before.is_some_and(|before| before.is_made());
         if let Some(payment) = self.lines.get_mut(&key)
-            && line.made
+            && was_made != line.is_made()
         {
-            payment.refunded = payment.refunded.plus(line.amount);
             let sums = &mut self.totals[payment.currency as usize];
-            sums.refunds += 1;
-            sums.refunded += line.amount.signed();
+            if line.is_made() {
+                payment.refunded = payment.refunded.plus(line.amount);
+                sums.refunds += 1;
+                sums.refunded += line.amount.signed();
+            } else {
+                payment.refunded = payment.refunded.minus(line.amount);
+                sums.refunds -= 1;
+                sums.refunded -= line.amount.signed();
+            }
         }
-        self.refunds.insert((key, refund), line);
         if let Some(file) = &mut self.file {
             file.append(&BookRecord::Refund(key, refund, line));
         }
-        if !self.keep_lines {
+        if !self.keep_lines && line.is_final() && !before.is_some_and(|before| before.is_final()) {
             self.finished_refunds.push_back((key, refund));
             if self.finished_refunds.len() > FINISHED_LINES {
                 self.finished_refunds.pop_front().map(|oldest| self.refunds.remove(&oldest));

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! header, 24 bytes: "SPBOOK\0" version:u8  seed:u64  channel:u16 zero:[u8;2] crc32c:u32
-//! record, 56 bytes: type:u8 attempt:u8 refund:u8 status:u8 failure:u8 currency:u8 kind:u8 flags:u8
+//! record, 56 bytes: type:u8 attempt:u8 refund:u8 status:u8 failure_or_tries:u8 currency:u8 kind:u8 flags:u8
 //!                   order:u64 amount:u64 fee:u64 changed_at:u64 due:u64 zero:[u8;4] crc32c:u32
 //! ```
 //! All numbers are little-endian; the checksum covers what stands before it.
@@ -26,7 +26,7 @@ pub const HEADER_LEN: usize = 24;
 /// Length of a record in bytes.
 pub const RECORD_LEN: usize = 56;
 const MAGIC: &[u8; 7] = b"SPBOOK\0";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// What is wrong with a book file.
 #[derive(Debug, thiserror::Error)]

@@ -14,7 +14,7 @@ pub use bench::{Bench, Payment, Recorder};
 pub type Case = fn(&mut Bench);
 
 /// Every rule, with its name.
-pub const CASES: [(&str, Case); 10] = [
+pub const CASES: [(&str, Case); 11] = [
     ("answers_carry_our_ids", answers_carry_our_ids),
     ("a_payment_is_found_by_query", a_payment_is_found_by_query),
     ("paying_twice_pays_once", paying_twice_pays_once),
@@ -25,6 +25,7 @@ pub const CASES: [(&str, Case); 10] = [
     ("closing_what_never_came_keeps_it_out", closing_what_never_came_keeps_it_out),
     ("a_paid_payment_cannot_be_closed", a_paid_payment_cannot_be_closed),
     ("refunds_stay_within_the_payment", refunds_stay_within_the_payment),
+    ("what_is_said_of_a_refund_is_what_moved", what_is_said_of_a_refund_is_what_moved),
 ];
 
 /// Runs every case, each on an adapter of its own, once per kind of payment that the channel takes.
@@ -59,7 +60,12 @@ fn answers_carry_our_ids(bench: &mut Bench) {
                 "a report is about our payment"
             );
         }
-        let answers = reports.iter().filter(|report| report.source == source).count();
+        // News of a refund that gets stuck or comes back is a notification.
+        let is_news = |report: &&suanpan_model::ChannelReport| {
+            matches!(report.outcome, Outcome::Abnormal { .. } | Outcome::Bounced { .. })
+        };
+        let said = reports.iter().filter(|report| report.source == source);
+        let answers = said.filter(|report| !is_news(report)).count();
         assert!(answers <= 1, "one call has at most one answer, not {answers}");
     }
 }
@@ -181,4 +187,32 @@ fn refunds_stay_within_the_payment(bench: &mut Bench) {
     let moved: i128 = bench.totals().currencies.iter().map(|(_, sums)| sums.refunded).sum();
     let moved_before: i128 = before.currencies.iter().map(|(_, sums)| sums.refunded).sum();
     assert_eq!(moved - moved_before, given_back.signed(), "each refund moves money once");
+}
+
+/// Stuck, refused and returned refunds move no money, and sending them again moves at most their own.
+fn what_is_said_of_a_refund_is_what_moved(bench: &mut Bench) {
+    let payment = bench.paid();
+    let part = Payment { amount: suanpan_model::Amount::from_minor(payment.amount.minor() / 20), ..payment };
+    let moved =
+        |bench: &Bench| -> i128 { bench.totals().currencies.iter().map(|(_, sums)| sums.refunded).sum() };
+    for refund in 1..=20 {
+        let before = moved(bench);
+        for _ in 0..3 {
+            bench.call(part, ChannelOp::Refund { refund });
+            let source = ReportSource::Refund { refund };
+            let expected = match bench.answer(part, ChannelOp::QueryRefund { refund }, source) {
+                Some(Outcome::Succeeded { amount, .. }) => amount.signed(),
+                Some(Outcome::Failed { .. } | Outcome::Abnormal { .. } | Outcome::NotFound) => 0,
+                Some(Outcome::Bounced { amount, .. }) => {
+                    assert_eq!(amount, part.amount, "what went back came back whole");
+                    0
+                }
+                Some(Outcome::Processing | Outcome::Unknown(_)) | None => continue,
+                Some(outcome @ (Outcome::Accepted { .. } | Outcome::Closed | Outcome::NotSent(_))) => {
+                    panic!("{} is no state of a refund", outcome.name())
+                }
+            };
+            assert_eq!(moved(bench) - before, expected, "the book agrees with what is said of a refund");
+        }
+    }
 }

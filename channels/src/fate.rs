@@ -70,6 +70,10 @@ mod question {
     pub const REFUND_FAILURE: u64 = 0x3_0000;
     pub const REFUND_UNKNOWN: u64 = 0x4_0000;
     pub const REFUND_MS: u64 = 0x5_0000;
+    /// By refund and try.
+    pub const REFUND_ABNORMAL: u64 = 0x6_0000;
+    pub const REFUND_BOUNCED: u64 = 0x7_0000;
+    pub const REFUND_BOUNCED_MS: u64 = 0x8_0000;
 }
 
 const MILLION: u32 = 1_000_000;
@@ -217,6 +221,19 @@ impl<'a> Fate<'a> {
 
     pub fn refund_unknown(&self, refund: u8) -> bool {
         self.happens(self.behaviour.refund_unknown, question::REFUND_UNKNOWN + u64::from(refund))
+    }
+
+    /// Whether try number `tried` (from 0) of a refund comes to nothing that the channel could end by itself.
+    pub fn refund_abnormal(&self, refund: u8, tried: u8) -> bool {
+        let question = question::REFUND_ABNORMAL + (u64::from(tried) << 8) + u64::from(refund);
+        self.happens(self.behaviour.refund_abnormal, question)
+    }
+
+    /// How long after its answer a refund comes back, in milliseconds, if it does.
+    pub fn refund_bounces_ms(&self, refund: u8) -> Option<u64> {
+        let number = u64::from(refund);
+        self.happens(self.behaviour.refund_bounced, question::REFUND_BOUNCED + number)
+            .then(|| self.takes(self.behaviour.notice, question::REFUND_BOUNCED_MS + number))
     }
 
     pub fn refund_ms(&self, refund: u8) -> u64 {

@@ -18,7 +18,7 @@ mod simulator;
 
 pub use adapter::{Adapter, BookTotals, CurrencyTotals, ReportSink};
 pub use behaviour::{Behaviour, FAILURE_KINDS, Latency, Rate};
-pub use book::{BookLine, LineStatus, RefundLine};
+pub use book::{BookLine, LineStatus, RefundLine, RefundStatus};
 pub use book_file::{BookFile, BookFileFault};
 pub use descriptor::{Descriptor, DescriptorFault, load_descriptors};
 pub use simulator::{SMS_CODE_REFUSED, Simulator, SimulatorFault, simulators, simulators_with_books};

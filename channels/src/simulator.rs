@@ -118,10 +118,14 @@ impl Simulator {
     fn resume(&self) {
         let mut state = self.state();
         let under_way: Vec<_> = state.book.lines().map(|(key, line)| (key, *line)).collect();
+        let refunds: Vec<_> = state.book.refunds().map(|(key, refund, line)| (key, refund, *line)).collect();
         let mut turn =
             Turn::begin(&self.capability, &self.behaviour, self.draws, &mut state, TimestampMs(0), 0);
         for (key, line) in under_way {
             turn.resume(key, &line);
+        }
+        for (key, refund, line) in refunds {
+            turn.resume_refund(key, refund, line);
         }
     }
 

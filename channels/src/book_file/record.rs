@@ -5,21 +5,20 @@ use suanpan_model::{Amount, AttemptNo, Currency, OrderId, PayKind, TimestampMs};
 
 use super::RECORD_LEN;
 use crate::behaviour::FAILURE_KINDS;
-use crate::book::{BookLine, LineStatus, PaymentKey, RefundLine};
+use crate::book::{BookLine, LineStatus, PaymentKey, RefundLine, RefundStatus};
 
 /// One change of a book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BookRecord {
     /// A payment's line as it is from now on. What it says was refunded is not read back: refunds have records.
     Line(PaymentKey, BookLine),
-    /// A refund, by its number under the payment.
+    /// A refund as it is from now on, by its number under the payment.
     Refund(PaymentKey, u8, RefundLine),
 }
 
 const TYPE_LINE: u8 = 1;
 const TYPE_REFUND: u8 = 2;
 const FLAG_NOTICED: u8 = 1;
-const FLAG_MADE: u8 = 2;
 const KINDS: [PayKind; 3] = [PayKind::Gateway, PayKind::QuickPay, PayKind::Balance];
 
 impl BookRecord {
@@ -38,8 +37,9 @@ impl BookRecord {
             }
             Self::Refund(key, refund, line) => {
                 bytes[2] = *refund;
-                bytes[7] = if line.made { FLAG_MADE } else { 0 };
-                (TYPE_REFUND, key, [line.amount.minor(), 0, 0, 0])
+                bytes[3] = refund_code(line.status);
+                bytes[4] = line.tries;
+                (TYPE_REFUND, key, [line.amount.minor(), 0, 0, line.due.0])
             }
         };
         bytes[0] = kind;
@@ -79,7 +79,8 @@ impl BookRecord {
                 Some(Self::Line(key, line))
             }
             TYPE_REFUND => {
-                Some(Self::Refund(key, bytes[2], RefundLine { amount, made: bytes[7] & FLAG_MADE != 0 }))
+                let (status, due) = (refund_status_of(bytes[3])?, TimestampMs(number(40)));
+                Some(Self::Refund(key, bytes[2], RefundLine { amount, status, tries: bytes[4], due }))
             }
             _ => None,
         }
@@ -95,6 +96,25 @@ const fn status_code(status: LineStatus) -> (u8, u8) {
         LineStatus::Failed(kind) => (5, failure_code(kind)),
         LineStatus::Closed => (6, 0),
     }
+}
+
+const fn refund_code(status: RefundStatus) -> u8 {
+    match status {
+        RefundStatus::Made => 1,
+        RefundStatus::Refused => 2,
+        RefundStatus::Stuck => 3,
+        RefundStatus::Bounced => 4,
+    }
+}
+
+const fn refund_status_of(status: u8) -> Option<RefundStatus> {
+    Some(match status {
+        1 => RefundStatus::Made,
+        2 => RefundStatus::Refused,
+        3 => RefundStatus::Stuck,
+        4 => RefundStatus::Bounced,
+        _ => return None,
+    })
 }
 
 /// A failure's code on disk: its place in [`FAILURE_KINDS`].

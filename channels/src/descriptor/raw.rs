@@ -80,6 +80,8 @@ pub struct RawSimulator {
     pub query_unknown: Option<String>,
     pub refund_failure: Option<String>,
     pub refund_unknown: Option<String>,
+    pub refund_abnormal: Option<String>,
+    pub refund_bounced: Option<String>,
     pub keep_lines: Option<bool>,
     pub outage: Option<super::conditions::RawMaintenance>,
 }

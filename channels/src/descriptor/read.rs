@@ -194,6 +194,8 @@ fn behaviour(read: Reader<'_>, raw: &RawSimulator) -> Result<Behaviour, Descript
         query_unknown: rate("query_unknown", &raw.query_unknown)?,
         refund_failure: rate("refund_failure", &raw.refund_failure)?,
         refund_unknown: rate("refund_unknown", &raw.refund_unknown)?,
+        refund_abnormal: rate("refund_abnormal", &raw.refund_abnormal)?,
+        refund_bounced: rate("refund_bounced", &raw.refund_bounced)?,
         keep_lines: raw.keep_lines.unwrap_or(true),
         outage: raw.outage.as_ref().map(|one| super::conditions::maintenance(read, one)).transpose()?,
     };

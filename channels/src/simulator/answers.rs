@@ -2,10 +2,11 @@
 
 use smol_str::SmolStr;
 use suanpan_model::channel::{FailureKind, UnknownWhy};
-use suanpan_model::{Amount, ChannelReport, Outcome, PayerAction, ReportSource};
+use suanpan_model::{Amount, ChannelReport, Outcome, PayerAction, ReportSource, TimestampMs};
 
-use super::turn::Turn;
-use crate::book::{BookLine, LineStatus, PaymentKey, RefundLine};
+use super::turn::{Turn, ms};
+use super::work::Work;
+use crate::book::{BookLine, LineStatus, PaymentKey, RefundLine, RefundStatus};
 
 impl Turn<'_> {
     pub(super) fn say(&mut self, key: PaymentKey, source: ReportSource, outcome: Outcome) {
@@ -93,27 +94,55 @@ impl Turn<'_> {
     }
 
     pub(super) fn answer_refund(&mut self, key: PaymentKey, refund: u8, unknown: bool) {
-        let outcome = match (self.state.book.refund(key, refund), self.state.book.line(key)) {
-            (Some(_), _) if unknown => Outcome::Unknown(UnknownWhy::ChannelSaysUnknown),
-            (Some(line), _) => self.refund_state(key, refund, line),
-            (None, Some(_)) => Self::failed(FailureKind::Request),
-            (None, None) => Outcome::NotFound,
-        };
-        self.say(key, ReportSource::Refund { refund }, outcome);
+        match (self.state.book.refund(key, refund), self.state.book.line(key)) {
+            (Some(line), _) if unknown => {
+                let outcome = Outcome::Unknown(UnknownWhy::ChannelSaysUnknown);
+                self.say(key, ReportSource::Refund { refund }, outcome);
+                if line.status == RefundStatus::Stuck {
+                    let gap = ms(u64::from(self.behaviour.notice.p50_ms));
+                    self.at(self.clock + gap, key, Work::NoticeRefund { refund });
+                }
+            }
+            (Some(_), _) => self.tell_refund(key, refund),
+            (None, Some(_)) => {
+                self.say(key, ReportSource::Refund { refund }, Self::failed(FailureKind::Request));
+            }
+            (None, None) => self.say(key, ReportSource::Refund { refund }, Outcome::NotFound),
+        }
     }
 
-    pub(super) fn answer_refund_query(&mut self, key: PaymentKey, refund: u8) {
+    /// Says where a refund stands: to a query, or as a notification.
+    pub(super) fn tell_refund(&mut self, key: PaymentKey, refund: u8) {
         let known = self.state.book.refund(key, refund);
         let outcome = known.map_or(Outcome::NotFound, |line| self.refund_state(key, refund, line));
         self.say(key, ReportSource::Refund { refund }, outcome);
     }
 
+    /// The payer's bank sends a refund back.
+    pub(super) fn bounce(&mut self, key: PaymentKey, refund: u8) {
+        let Some(line) = self.state.book.refund(key, refund) else {
+            return;
+        };
+        if line.status == RefundStatus::Made && line.due != TimestampMs::NEVER {
+            let status = RefundStatus::Bounced;
+            let line = RefundLine { status, due: TimestampMs::NEVER, ..line };
+            self.state.book.put_refund(key, refund, line);
+            self.tell_refund(key, refund);
+        }
+    }
+
     fn refund_state(&self, key: PaymentKey, refund: u8, line: RefundLine) -> Outcome {
-        if line.made {
-            let channel_no = SmolStr::from_iter([self.channel_no(key).as_str(), "R", &refund.to_string()]);
-            Outcome::Succeeded { channel_no, amount: line.amount, fee: None }
-        } else {
-            Self::failed(FailureKind::Channel)
+        match line.status {
+            RefundStatus::Made => {
+                let channel_no =
+                    SmolStr::from_iter([self.channel_no(key).as_str(), "R", &refund.to_string()]);
+                Outcome::Succeeded { channel_no, amount: line.amount, fee: None }
+            }
+            RefundStatus::Refused => Self::failed(FailureKind::Channel),
+            RefundStatus::Stuck => Outcome::Abnormal { code: SmolStr::new_static("REFUND_ABNORMAL") },
+            RefundStatus::Bounced => {
+                Outcome::Bounced { amount: line.amount, code: SmolStr::new_static("ACCOUNT_CLOSED") }
+            }
         }
     }
 

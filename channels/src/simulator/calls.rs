@@ -6,7 +6,7 @@ use suanpan_model::{Amount, ChannelOp, ChannelRequest, Outcome, PayKind, ReportS
 use super::SMS_CODE_REFUSED;
 use super::turn::{Turn, ms};
 use super::work::Work;
-use crate::book::{BookLine, LineStatus, PaymentKey, RefundLine};
+use crate::book::{BookLine, LineStatus, PaymentKey, RefundLine, RefundStatus};
 use crate::fate::{AnswerPlan, Fate, Journey, PayerPlan};
 
 impl Turn<'_> {
@@ -198,16 +198,54 @@ impl Turn<'_> {
 
     fn refund(&mut self, key: PaymentKey, refund: u8, amount: Amount) {
         let fate = self.fate(key);
-        if self.state.book.refund(key, refund).is_none()
-            && let Some(line) = self.state.book.line(key)
-            && line.status == LineStatus::Paid
-            && !amount.is_zero()
-            && line.refunded.checked_add(amount).is_some_and(|total| total <= line.amount)
+        let answered_at = self.clock + ms(fate.refund_ms(refund));
+        let known = self.state.book.refund(key, refund);
+        let tried = match known {
+            None => Some(0),
+            // A refund that got stuck can be sent again, with the amount that it had.
+            Some(line) if line.status == RefundStatus::Stuck && line.amount == amount => Some(line.tries),
+            Some(_) => None,
+        };
+        let mut made = None;
+        if let Some(tried) = tried
+            && self.can_give_back(key, amount)
         {
-            let made = !fate.refund_fails(refund);
-            self.state.book.put_refund(key, refund, RefundLine { amount, made });
+            let line = self.new_refund(fate, refund, amount, tried, answered_at);
+            self.state.book.put_refund(key, refund, line);
+            made = (line.status == RefundStatus::Made).then_some(line);
         }
         let unknown = fate.refund_unknown(refund);
-        self.at(self.clock + ms(fate.refund_ms(refund)), key, Work::AnswerRefund { refund, unknown });
+        self.at(answered_at, key, Work::AnswerRefund { refund, unknown });
+        if let Some(line) = made {
+            self.at(line.due, key, Work::Bounce { refund });
+        }
+    }
+
+    fn can_give_back(&self, key: PaymentKey, amount: Amount) -> bool {
+        self.state.book.line(key).is_some_and(|line| {
+            line.status == LineStatus::Paid
+                && !amount.is_zero()
+                && line.refunded.checked_add(amount).is_some_and(|total| total <= line.amount)
+        })
+    }
+
+    fn new_refund(
+        &self,
+        fate: Fate<'_>,
+        refund: u8,
+        amount: Amount,
+        tried: u8,
+        answered_at: TimestampMs,
+    ) -> RefundLine {
+        let status = if fate.refund_fails(refund) {
+            RefundStatus::Refused
+        } else if fate.refund_abnormal(refund, tried) {
+            RefundStatus::Stuck
+        } else {
+            RefundStatus::Made
+        };
+        let bounces = fate.refund_bounces_ms(refund).filter(|_| status == RefundStatus::Made);
+        let due = bounces.map_or(TimestampMs::NEVER, |after| answered_at + ms(after));
+        RefundLine { amount, status, tries: tried.saturating_add(1), due }
     }
 }

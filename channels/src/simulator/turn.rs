@@ -6,7 +6,7 @@ use suanpan_model::{Capability, ChannelReport, Outcome, PayKind, ReportSource, T
 use super::State;
 use super::work::{Scheduled, Work};
 use crate::behaviour::Behaviour;
-use crate::book::{BookLine, LineStatus, PaymentKey};
+use crate::book::{BookLine, LineStatus, PaymentKey, RefundLine};
 use crate::fate::{AnswerPlan, Fate, PayerPlan};
 use crate::random::Draws;
 
@@ -79,6 +79,11 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// The same for a restored refund: it may come back.
+    pub fn resume_refund(&mut self, key: PaymentKey, refund: u8, line: RefundLine) {
+        self.at(line.due, key, Work::Bounce { refund });
+    }
+
     fn run(&mut self, key: PaymentKey, work: Work) {
         match work {
             Work::Settle { answered } => self.settle(key, answered),
@@ -89,7 +94,10 @@ impl<'a> Turn<'a> {
             Work::AnswerQuery { unknown } => self.answer_query(key, unknown),
             Work::Close => self.close_now(key),
             Work::AnswerRefund { refund, unknown } => self.answer_refund(key, refund, unknown),
-            Work::AnswerRefundQuery { refund } => self.answer_refund_query(key, refund),
+            Work::AnswerRefundQuery { refund } | Work::NoticeRefund { refund } => {
+                self.tell_refund(key, refund);
+            }
+            Work::Bounce { refund } => self.bounce(key, refund),
             Work::Notice { lie } => self.notice_paid(key, lie),
             Work::NoticeFailed => {
                 self.say(key, ReportSource::PayNotice, Self::failed(FailureKind::Channel));

@@ -27,6 +27,10 @@ pub enum Work {
     AnswerRefund { refund: u8, unknown: bool },
     /// Answer a query of a refund.
     AnswerRefundQuery { refund: u8 },
+    /// Notify of where a refund stands.
+    NoticeRefund { refund: u8 },
+    /// The payer's bank sends a refund back; notify of it.
+    Bounce { refund: u8 },
     /// Notify of the payment, truly or with another amount.
     Notice { lie: bool },
     /// Notify of a failure that is none.

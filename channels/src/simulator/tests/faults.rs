@@ -6,7 +6,7 @@ use suanpan_model::channel::FailureKind;
 use suanpan_model::{Amount, ChannelOp, Outcome, PayKind, ReportSource};
 
 use super::*;
-use crate::book::LineStatus;
+use crate::book::{LineStatus, RefundStatus};
 use crate::conformance::{Bench, Payment};
 
 const PAYMENTS: usize = 10_000;
@@ -132,11 +132,14 @@ impl Life {
                 own.iter().any(|report| asked(report) && report.outcome.name() == "unknown"),
             );
             let refund = self.simulator.refund(payment.order, payment.attempt, 1);
-            seen.note("refund failure", refund.is_some_and(|refund| !refund.made));
+            let has_status = |status| refund.is_some_and(|refund| refund.status == status);
+            seen.note("refund abnormal", has_status(RefundStatus::Stuck) && says("abnormal"));
+            seen.note("refund bounced", has_status(RefundStatus::Bounced) && says("bounced"));
+            seen.note("refund failure", has_status(RefundStatus::Refused));
             let refund_answer =
                 own.iter().find(|report| matches!(report.source, ReportSource::Refund { .. }));
             let unknown = refund_answer.is_some_and(|report| report.outcome.name() == "unknown");
-            seen.note("refund unknown", unknown && refund.is_some_and(|refund| refund.made));
+            seen.note("refund unknown", unknown && has_status(RefundStatus::Made));
         }
         let paid_notices: Vec<_> = reports
             .iter()
@@ -213,7 +216,7 @@ fn each_rate_shows_its_own_form() {
     let often = Rate::from_percent(50);
     let slow = Behaviour { think: Latency { p50_ms: 30_000, p99_ms: 60_000 }, ..Behaviour::instant() };
     let late = ["notice before answer", "timeout_done, answered late", "timeout_done, never answered"];
-    let table: [(&[&str], Behaviour); 9] = [
+    let table: [(&[&str], Behaviour); 11] = [
         (&late, Behaviour { timeout_done: often, ..Behaviour::instant() }),
         (&["refused"], Behaviour { refused: often, ..Behaviour::instant() }),
         (&["timeout_not_done"], Behaviour { timeout_not_done: often, ..Behaviour::instant() }),
@@ -223,6 +226,8 @@ fn each_rate_shows_its_own_form() {
         (&["lie"], Behaviour { lie_amount: often, ..Behaviour::instant() }),
         (&["contradiction"], Behaviour { contradiction: often, ..Behaviour::instant() }),
         (&["paid after close"], Behaviour { paid_after_close: often, ..slow }),
+        (&["refund abnormal"], Behaviour { refund_abnormal: often, ..Behaviour::instant() }),
+        (&["refund bounced"], Behaviour { refund_bounced: often, ..Behaviour::instant() }),
     ];
     for (forms, behaviour) in table {
         let seen = Life::new(behaviour).live(PayKind::Gateway);

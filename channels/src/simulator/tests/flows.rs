@@ -168,3 +168,74 @@ fn a_forgetful_book_stays_bounded_with_exact_sums() {
     assert_eq!(simulator.lines().len(), limit);
     assert_eq!(simulator.payment(first.order, first.attempt), None);
 }
+
+#[test]
+fn a_stuck_refund_moves_no_money_until_it_is_sent_again() {
+    let behaviour = Behaviour { refund_abnormal: Rate::from_percent(50), ..Behaviour::instant() };
+    let mut bench = bench("wechat", PayKind::Gateway, behaviour);
+    let payment = bench.next_payment();
+    bench.call(payment, ChannelOp::Pay);
+    let part = Payment { amount: Amount::from_minor(100), ..payment };
+    let mut stuck_first = 0;
+    for refund in 1..=20 {
+        let before = bench.totals().of(Currency::Cny).refunded;
+        let mut sent = 0;
+        loop {
+            sent += 1;
+            assert!(sent < 40, "every try gets stuck");
+            let answer = said(&bench.call(part, ChannelOp::Refund { refund }));
+            let query = said(&bench.call(part, ChannelOp::QueryRefund { refund }));
+            assert_eq!(answer, query, "a query tells the same");
+            let moved = bench.totals().of(Currency::Cny).refunded - before;
+            if answer == [format!("Refund {{ refund: {refund} }} succeeded")] {
+                assert_eq!(moved, 100);
+                break;
+            }
+            assert_eq!((answer, moved), (vec![format!("Refund {{ refund: {refund} }} abnormal")], 0));
+        }
+        stuck_first += usize::from(sent > 1);
+        bench.call(part, ChannelOp::Refund { refund });
+        assert_eq!(bench.totals().of(Currency::Cny).refunded - before, 100, "once made it is made once");
+    }
+    assert!((1..20).contains(&stuck_first), "{stuck_first} of 20");
+}
+
+#[test]
+fn a_stuck_refund_that_was_not_answered_is_notified() {
+    let behaviour = Behaviour {
+        refund_abnormal: Rate::ALWAYS,
+        refund_unknown: Rate::ALWAYS,
+        notice: Latency::exactly(700),
+        ..Behaviour::instant()
+    };
+    let mut bench = bench("wechat", PayKind::Gateway, behaviour);
+    let payment = bench.next_payment();
+    bench.call(payment, ChannelOp::Pay);
+    let reports = bench.call(payment, ChannelOp::Refund { refund: 1 });
+    assert_eq!(said(&reports), ["Refund { refund: 1 } unknown", "Refund { refund: 1 } abnormal"]);
+    assert_eq!(bench.totals().of(Currency::Cny).refunds, 0);
+}
+
+#[test]
+fn a_bounced_refund_brings_the_money_back_and_another_may_follow() {
+    let behaviour =
+        Behaviour { refund_bounced: Rate::ALWAYS, notice: Latency::exactly(5_000), ..Behaviour::instant() };
+    let mut bench = bench("wechat", PayKind::Gateway, behaviour);
+    let payment = bench.next_payment();
+    bench.call(payment, ChannelOp::Pay);
+    for refund in 1..=2 {
+        let reports = bench.call_at_once(&[(payment, ChannelOp::Refund { refund })]);
+        assert_eq!(said(&reports), [format!("Refund {{ refund: {refund} }} succeeded")]);
+        let sums = bench.totals().of(Currency::Cny);
+        assert_eq!((sums.refunds, sums.refunded), (1, 3_000));
+        let started = bench.now();
+        assert_eq!(said(&bench.idle()), [format!("Refund {{ refund: {refund} }} bounced")]);
+        assert_eq!(bench.now().since(started).0, 5_000);
+        let sums = bench.totals().of(Currency::Cny);
+        assert_eq!((sums.refunds, sums.refunded, sums.net()), (0, 0, 2_982));
+        for op in [ChannelOp::Refund { refund }, ChannelOp::QueryRefund { refund }] {
+            let reports = bench.call(payment, op);
+            assert_eq!(said(&reports), [format!("Refund {{ refund: {refund} }} bounced")], "and stays so");
+        }
+    }
+}

@@ -6,7 +6,7 @@ use suanpan_model::{ChannelOp, Currency, PayKind};
 use tempfile::TempDir;
 
 use super::*;
-use crate::book::LineStatus;
+use crate::book::{LineStatus, RefundStatus};
 use crate::book_file::{HEADER_LEN, RECORD_LEN};
 use crate::conformance::{Bench, Payment};
 
@@ -45,6 +45,37 @@ fn the_book_is_the_same_after_a_restart() {
     }
     assert_eq!(after.refund(part.order, part.attempt, 1), before.refund(part.order, part.attempt, 1));
     assert_eq!(after.advance(bench.now(), &(Arc::new(conformance::Recorder::default()) as _)), None);
+}
+
+#[test]
+fn stuck_and_returned_refunds_outlive_a_restart() {
+    let folder = TempDir::new().unwrap();
+    let stuck = Behaviour { refund_abnormal: Rate::ALWAYS, ..Behaviour::instant() };
+    let bouncing =
+        Behaviour { refund_bounced: Rate::ALWAYS, notice: Latency::exactly(9_000), ..Behaviour::instant() };
+    let (payments, _) = pay(&folder, Behaviour::instant(), 3);
+    let call = |simulator: &Arc<Simulator>, payment: Payment| {
+        let mut bench = Bench::new(simulator.clone(), PayKind::Gateway);
+        bench.call_at_once(&[(payment, ChannelOp::Refund { refund: 1 })]);
+    };
+    let status = |simulator: &Simulator, payment: Payment| {
+        simulator.refund(payment.order, payment.attempt, 1).map(|line| (line.status, line.tries))
+    };
+    call(&open(&folder, stuck.clone()).unwrap(), payments[0]);
+    call(&open(&folder, bouncing).unwrap(), payments[1]);
+    let after = open(&folder, stuck).unwrap();
+    assert_eq!(status(&after, payments[0]), Some((RefundStatus::Stuck, 1)));
+    assert_eq!(status(&after, payments[1]), Some((RefundStatus::Made, 1)));
+    assert_eq!(after.book().unwrap().of(Currency::Cny).refunds, 1);
+    // The second comes back although the process ended in between, and the first can still be sent again.
+    let reports = Bench::new(after.clone(), PayKind::Gateway).idle();
+    assert_eq!(reports.iter().map(|report| report.outcome.name()).collect::<Vec<_>>(), ["bounced"]);
+    let last = open(&folder, Behaviour::instant()).unwrap();
+    assert_eq!(status(&last, payments[1]), Some((RefundStatus::Bounced, 1)));
+    assert_eq!(last.book(), after.book());
+    call(&last, payments[0]);
+    assert_eq!(status(&last, payments[0]), Some((RefundStatus::Made, 2)));
+    assert_eq!(last.book().unwrap().of(Currency::Cny).refunded, payments[0].amount.signed());
 }
 
 /// Reads the book whenever something is said, as a process would that is killed and restarted at that moment.
@@ -158,10 +189,10 @@ fn other_damage_is_refused() {
     let mut middle = bytes.clone();
     middle[HEADER_LEN + RECORD_LEN + 9] ^= 1;
     assert_eq!(refused(&middle), "record 1 is damaged");
-    assert_eq!(refused(b"something else entirely, longer than a header"), "not a book file of version 1");
+    assert_eq!(refused(b"something else entirely, longer than a header"), "not a book file of version 2");
     let mut header = bytes.clone();
     header[9] ^= 1;
-    assert_eq!(refused(&header), "not a book file of version 1");
+    assert_eq!(refused(&header), "not a book file of version 2");
     fs::write(&path, &bytes).unwrap();
     let fault = Simulator::open(descriptor("unionpay", Behaviour::instant()), SEED + 1, &path).unwrap_err();
     assert_eq!(fault.kind.to_string(), "kept for channel 6 with seed 9");

@@ -3,7 +3,8 @@
 use smallvec::SmallVec;
 use suanpan_model::command::RefundRequest;
 use suanpan_model::order::{Dispute, OrderHold};
-use suanpan_model::{Order, OrderEvent, OrderStatus, Reject, TimestampMs};
+use suanpan_model::policy::Shortfall;
+use suanpan_model::{Order, OrderEvent, OrderStatus, Reject, RejectCode, TimestampMs};
 
 use super::create::push;
 use super::refund::{everything_released, known_refund, start, undoing};
@@ -52,6 +53,12 @@ pub(super) fn decide_resolution(
         Some(request) => {
             let (mut unwinding, to_payer) = unwinding(order, undoing(order, request)?);
             cover(&mut unwinding, &dispute.holds);
+            let is_short = unwinding.takes.iter().any(|take| !take.short().is_zero());
+            if is_short && order.agreement.shortfall == Shortfall::Refuse {
+                let expected = "a refund of at most what the dispute holds of the receivers' money; or end the dispute \
+                                without one, and refund when they have more";
+                return Err(Reject::new(RejectCode::InsufficientFunds, "refund", expected));
+            }
             Some((request, unwinding, to_payer))
         }
         None => None,

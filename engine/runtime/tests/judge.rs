@@ -1,0 +1,43 @@
+//! An independent naive model judges random lives of orders through the real engine: actors, journal, simulated
+//! channels, restarts. The model is written from the domain's rules and knows nothing of the engine's code; each
+//! account's balance has to equal the model's to the cent after every step.
+//!
+//! `JUDGE_SEEDS=2000` judges that many lives, `JUDGE_SEED=17` the one life with that seed, told step by step.
+
+#![allow(clippy::unwrap_used, reason = "test code: a panic is the report")]
+#![allow(missing_docs, reason = "test code")]
+
+#[path = "judge/exact.rs"]
+mod exact;
+#[path = "judge/life.rs"]
+mod life;
+#[path = "judge/model.rs"]
+mod model;
+#[path = "judge/rules.rs"]
+mod rules;
+#[path = "judge/steps.rs"]
+mod steps;
+#[path = "judge/world.rs"]
+mod world;
+
+/// Lives that are judged when nothing else is said: seconds, not minutes.
+const SEEDS: u64 = 14;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
+}
+
+#[test]
+fn random_lives_are_to_the_cent_what_the_model_says() {
+    if let Some(seed) = number("JUDGE_SEED") {
+        life::judge(seed, true);
+        return;
+    }
+    let mut seen = life::Seen::new();
+    for seed in 0..number("JUDGE_SEEDS").unwrap_or(SEEDS) {
+        for (what, count) in life::judge(seed, false) {
+            *seen.entry(what).or_default() += count;
+        }
+    }
+    println!("{seen:#?}");
+}
