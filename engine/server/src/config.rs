@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use smol_str::SmolStr;
 use suanpan_core::routing::Strategy;
-use suanpan_model::{AccountType, Amount, Bank, Campaign, CardType, Currency, PlatformPolicy};
+use suanpan_model::{AccountType, Amount, Bank, CardType, Currency, PlatformPolicy};
+
+use crate::wire::NamedCampaign;
 
 mod raw;
 mod read;
@@ -32,8 +34,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Malls.
     pub platforms: Vec<PlatformConfig>,
-    /// Coupon campaigns.
-    pub campaigns: Vec<Campaign>,
+    /// Coupon campaigns that are recorded at the start.
+    pub campaigns: Vec<NamedCampaign>,
 }
 
 /// Settings of the HTTP server.
@@ -181,6 +183,14 @@ pub enum ConfigFault {
         expected: String,
         /// What stands there.
         found: String,
+    },
+    /// A value that the API would refuse too.
+    #[error("configuration: {key}: expected {expected}")]
+    Refused {
+        /// The key, as a path.
+        key: String,
+        /// What was expected.
+        expected: String,
     },
 }
 

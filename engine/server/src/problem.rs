@@ -86,6 +86,15 @@ impl Problem {
         self
     }
 
+    /// The same about a field inside `parent`; about an order or path it stays as it is.
+    #[must_use]
+    pub fn inside(mut self, parent: &str) -> Self {
+        if !self.field.is_empty() && self.field != "order" {
+            self.field = format!("{parent}.{}", self.field).into();
+        }
+        self
+    }
+
     /// The stable code.
     #[must_use]
     pub const fn code(&self) -> &'static str {

@@ -7,11 +7,16 @@ use suanpan_channels::{Adapter, BUILTIN_CHANNELS, SimulatorFault, simulators_wit
 use suanpan_core::routing::{
     AmountBand, Designation, Router, RoutingRules, RuleFaults, RuleFinding, RuleWarning, Strategy,
 };
-use suanpan_model::{AccountId, AccountType, Amount, Capability, ChannelId, Currency, PlatformId, Reject};
+use suanpan_model::{
+    AccountId, AccountType, Amount, CampaignId, Capability, ChannelId, Currency, PlatformId, Reject,
+    RejectCode,
+};
 use suanpan_runtime::api::{OpenAccount, TopUp};
 use suanpan_runtime::{Engine, EngineFault, EngineOptions, World};
 
 use crate::config::{Config, ConfigFault, PlatformConfig, RoutingConfig};
+use crate::state::Names;
+use crate::wire::NamedCampaign;
 
 /// Under which number a coupon fund is topped up at the first start.
 const COUPON_FUND_REFERENCE: &str = "start:coupon-fund";
@@ -46,6 +51,16 @@ pub enum StartFault {
         what: String,
         /// Why.
         reject: Reject,
+    },
+    /// A campaign of the configuration cannot be recorded.
+    #[error("campaign {id}: {field}: {why}")]
+    Campaign {
+        /// Its number.
+        id: CampaignId,
+        /// The property that is at fault.
+        field: String,
+        /// Why.
+        why: String,
     },
 }
 
@@ -89,7 +104,6 @@ pub fn world(config: &Config) -> Result<World, StartFault> {
     Ok(World {
         router,
         policies: config.platforms.iter().map(|platform| platform.policy.clone()).collect(),
-        campaigns: config.campaigns.clone(),
         adapters,
     })
 }
@@ -134,10 +148,12 @@ fn rules(key: &str, routing: &RoutingConfig, known: &[Capability]) -> Result<Rou
     Ok(rules)
 }
 
-/// Opens the accounts of the configuration and tops up coupon funds. Safe to repeat: what exists stays as it is.
+/// Opens the accounts of the configuration, tops up coupon funds and records campaigns. Safe to repeat: what exists
+/// stays as it is.
 ///
 /// # Errors
-/// The first account that cannot be opened or topped up.
+/// The first account that cannot be opened or topped up; then the first campaign that cannot be recorded, or was
+/// recorded with other properties.
 pub async fn bootstrap(engine: &Engine, config: &Config) -> Result<(), StartFault> {
     for platform in &config.platforms {
         open_accounts(engine, platform).await?;
@@ -145,7 +161,30 @@ pub async fn bootstrap(engine: &Engine, config: &Config) -> Result<(), StartFaul
             top_up_coupon_fund(engine, platform, amount).await?;
         }
     }
+    for campaign in &config.campaigns {
+        record_campaign(engine, campaign).await?;
+    }
     Ok(())
+}
+
+async fn record_campaign(engine: &Engine, named: &NamedCampaign) -> Result<(), StartFault> {
+    let id = named.id();
+    let lookup = Names { engine, platform: named.platform() };
+    let campaign = named.resolve(&lookup).map_err(|refusal| StartFault::Campaign {
+        id,
+        field: refusal.field.into_owned(),
+        why: format!("expected {}", refusal.expected),
+    })?;
+    let refused = |reject: Reject| {
+        let why = match reject.code {
+            RejectCode::CampaignExists => "it was recorded with other properties, which never change: \
+                write them as they were, or give the new campaign another number"
+                .to_owned(),
+            _ => format!("expected {}", reject.expected),
+        };
+        StartFault::Campaign { id, field: reject.field.to_owned(), why }
+    };
+    engine.record_campaign(campaign).await.map_err(refused)
 }
 
 async fn open_accounts(engine: &Engine, platform: &PlatformConfig) -> Result<(), StartFault> {
