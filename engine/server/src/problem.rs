@@ -86,12 +86,10 @@ impl Problem {
         self
     }
 
-    /// The same about a field inside `parent`; about an order or path it stays as it is.
+    /// The same about the field inside `parent`.
     #[must_use]
     pub fn inside(mut self, parent: &str) -> Self {
-        if !self.field.is_empty() && self.field != "order" {
-            self.field = format!("{parent}.{}", self.field).into();
-        }
+        self.field = format!("{parent}.{}", self.field).into();
         self
     }
 

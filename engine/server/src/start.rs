@@ -14,7 +14,7 @@ use suanpan_model::{
 use suanpan_runtime::api::{OpenAccount, TopUp};
 use suanpan_runtime::{Engine, EngineFault, EngineOptions, World};
 
-use crate::config::{Config, ConfigFault, PlatformConfig, RoutingConfig};
+use crate::config::{AccountConfig, Config, ConfigFault, PlatformConfig, RoutingConfig};
 use crate::state::Names;
 use crate::wire::NamedCampaign;
 
@@ -156,7 +156,10 @@ fn rules(key: &str, routing: &RoutingConfig, known: &[Capability]) -> Result<Rou
 /// recorded with other properties.
 pub async fn bootstrap(engine: &Engine, config: &Config) -> Result<(), StartFault> {
     for platform in &config.platforms {
-        open_accounts(engine, platform).await?;
+        // Not more at once than the engine takes.
+        for accounts in platform.accounts.chunks(config.engine.in_flight_max) {
+            open_accounts(engine, platform, accounts).await?;
+        }
         if let Some(amount) = platform.coupon_fund {
             top_up_coupon_fund(engine, platform, amount).await?;
         }
@@ -187,8 +190,12 @@ async fn record_campaign(engine: &Engine, named: &NamedCampaign) -> Result<(), S
     engine.record_campaign(campaign).await.map_err(refused)
 }
 
-async fn open_accounts(engine: &Engine, platform: &PlatformConfig) -> Result<(), StartFault> {
-    let request = |account: &crate::config::AccountConfig| OpenAccount {
+async fn open_accounts(
+    engine: &Engine,
+    platform: &PlatformConfig,
+    accounts: &[AccountConfig],
+) -> Result<(), StartFault> {
+    let request = |account: &AccountConfig| OpenAccount {
         platform: platform.policy.id,
         reference: account.reference.clone(),
         kind: account.kind,
@@ -196,8 +203,8 @@ async fn open_accounts(engine: &Engine, platform: &PlatformConfig) -> Result<(),
         parent: None,
         credit_limit: Amount::ZERO,
     };
-    let results = engine.open_accounts(platform.accounts.iter().map(request).collect()).await;
-    for (account, result) in platform.accounts.iter().zip(results) {
+    let results = engine.open_accounts(accounts.iter().map(request).collect()).await;
+    for (account, result) in accounts.iter().zip(results) {
         if let Err(reject) = result {
             let kind = account.kind.name();
             let what = format!("platform {}: {kind} account {}", platform.policy.id, account.reference);

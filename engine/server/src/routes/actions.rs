@@ -88,11 +88,18 @@ pub(super) async fn resolve(caller: Caller, state: Data<State>, path: OrderPath,
     let refund = match refund {
         Some(wanted) => {
             let request = refund_request(&state.engine, &caller, order, wanted.0).await;
-            Some(request.map_err(|problem| problem.inside("refund"))?)
+            Some(request.map_err(of_refund)?)
         }
         None => None,
     };
-    command(&state.engine, &caller, order, OrderCommand::ResolveDispute { refund }).await
+    let resolved = command(&state.engine, &caller, order, OrderCommand::ResolveDispute { refund }).await;
+    resolved.map_err(of_refund)
+}
+
+/// A refund is named inside what ends a dispute, and so are its fields.
+fn of_refund(problem: Problem) -> Problem {
+    let is_of_refund = matches!(problem.field(), "refund_no" | "sub_order" | "amount" | "currency");
+    if is_of_refund { problem.inside("refund") } else { problem }
 }
 
 /// Ends a refund that its channel cannot finish: for the operator, on behalf of the platform.
