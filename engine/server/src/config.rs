@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use smol_str::SmolStr;
-use suanpan_model::{AccountType, Amount, Campaign, Currency, PlatformPolicy};
+use suanpan_model::{AccountType, Amount, Currency, PlatformPolicy};
 
-use crate::wire::RulesIn;
+use crate::wire::{NamedCampaign, RulesIn};
 
 mod raw;
 mod read;
@@ -33,8 +33,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Malls.
     pub platforms: Vec<PlatformConfig>,
-    /// Coupon campaigns.
-    pub campaigns: Vec<Campaign>,
+    /// Coupon campaigns that are recorded at the start.
+    pub campaigns: Vec<NamedCampaign>,
 }
 
 /// Settings of the HTTP server.
@@ -145,6 +145,14 @@ pub enum ConfigFault {
         expected: String,
         /// What stands there.
         found: String,
+    },
+    /// A value that the API would refuse too.
+    #[error("configuration: {key}: expected {expected}")]
+    Refused {
+        /// The key, as a path.
+        key: String,
+        /// What was expected.
+        expected: String,
     },
 }
 

@@ -41,12 +41,33 @@ mod list {
         BATCH = "POST" "/v1/platforms/{platform}/orders/batch", "submit many orders, each with its own result";
         ORDER = "GET" "/v1/platforms/{platform}/orders/{order}",
             "an order's whole life; {order} is the engine's number, or no: and the platform's own";
-        CONFIRM = "POST" "/v1/platforms/{platform}/orders/{order}/confirm", "release frozen money, whole or in part";
+        CONFIRM = "POST" "/v1/platforms/{platform}/orders/{order}/confirm",
+            "the buyer confirmed: release all that is still frozen";
+        RELEASES = "POST" "/v1/platforms/{platform}/orders/{order}/releases",
+            "release part of what is frozen, by sub-order, amount, or to payees of its own";
         CLOSE = "POST" "/v1/platforms/{platform}/orders/{order}/close", "close an unpaid order";
-        REFUNDS = "POST" "/v1/platforms/{platform}/orders/{order}/refunds", "give money back, whole or in part";
+        REFUNDS = "POST" "/v1/platforms/{platform}/orders/{order}/refunds",
+            "give money back, whole or in part, frozen or released";
         SMS_CODE = "POST" "/v1/platforms/{platform}/orders/{order}/sms-code", "pass on the payer's SMS code";
-        DISPUTE = "POST" "/v1/platforms/{platform}/orders/{order}/dispute", "stop the clock of a frozen order";
-        RESOLVE = "POST" "/v1/platforms/{platform}/orders/{order}/dispute/resolve", "let the clock run again";
+        DISPUTE = "POST" "/v1/platforms/{platform}/orders/{order}/dispute",
+            "stop the clock, and hold what can still be given back";
+        RESOLVE = "POST" "/v1/platforms/{platform}/orders/{order}/dispute/resolve",
+            "end the dispute, with a refund if there is one";
+        FINISH_REFUND = "POST" "/v1/platforms/{platform}/orders/{order}/refunds/{no}/finish",
+            "end a stuck or bounced refund another way; {no} is the engine's number of the refund";
+        RETURN_PARKED = "POST" "/v1/platforms/{platform}/orders/{order}/attempts/{no}/return",
+            "give a parked payment back";
+        REOPEN = "POST" "/v1/platforms/{platform}/orders/{order}/attempts/{no}/reopen",
+            "take a parked payment into its order";
+        EXCEPTIONS = "GET" "/v1/platforms/{platform}/exceptions",
+            "orders whose money waits for an operator, and what can be done";
+        CAMPAIGNS = "GET" "/v1/platforms/{platform}/campaigns", "the coupon campaigns of the platform";
+        NEW_CAMPAIGN = "POST" "/v1/platforms/{platform}/campaigns", "record a coupon campaign";
+        CAMPAIGN = "GET" "/v1/platforms/{platform}/campaigns/{campaign}",
+            "a campaign, and where its coupons are";
+        COUPONS = "POST" "/v1/platforms/{platform}/campaigns/{campaign}/coupons", "issue coupons to a customer";
+        CUSTOMER_COUPONS = "GET" "/v1/platforms/{platform}/campaigns/{campaign}/customers/{customer}",
+            "the coupons of a customer";
         ACCOUNTS = "POST" "/v1/platforms/{platform}/accounts", "open an account";
         ACCOUNT = "GET" "/v1/platforms/{platform}/accounts/{kind}/{reference}",
             "balances of an account; the reference of a platform's own account (coupon_fund, escrow ...) is its currency";
@@ -65,6 +86,7 @@ mod list {
         ACCOUNT_BY_ID = "GET" "/v1/accounts/{account}", "balances of an account by its number";
         NOTIFICATIONS = "POST" "/v1/channels/{channel}/notifications", "what a simulated channel has to say";
         CHANNELS = "GET" "/v1/channels", "what every channel can do and what it costs";
+        ALL_EXCEPTIONS = "GET" "/v1/exceptions", "the exceptions of all platforms";
         TRIAL_BALANCE = "GET" "/v1/trial-balance", "debits less credits of every kind of account";
         BOOKS = "GET" "/v1/books", "the clearing accounts beside the channels' own books";
         LIVE = "GET" "/health/live", "whether the process runs";

@@ -86,6 +86,13 @@ impl Problem {
         self
     }
 
+    /// The same about the field inside `parent`.
+    #[must_use]
+    pub fn inside(mut self, parent: &str) -> Self {
+        self.field = format!("{parent}.{}", self.field).into();
+        self
+    }
+
     /// The stable code.
     #[must_use]
     pub const fn code(&self) -> &'static str {

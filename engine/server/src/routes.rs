@@ -9,6 +9,8 @@ use crate::problem::Problem;
 mod accounts;
 mod actions;
 mod back_test;
+mod campaigns;
+mod exceptions;
 mod notifications;
 mod operations;
 mod orders;
@@ -39,11 +41,22 @@ pub fn mount(config: &mut web::ServiceConfig, limits: BodyLimits) {
         .service(batch)
         .service(resource(endpoint::ORDER, orders::life))
         .service(resource(endpoint::CONFIRM, actions::confirm))
+        .service(resource(endpoint::RELEASES, actions::release))
         .service(resource(endpoint::CLOSE, actions::close))
         .service(resource(endpoint::REFUNDS, actions::refund))
         .service(resource(endpoint::SMS_CODE, actions::sms_code))
         .service(resource(endpoint::DISPUTE, actions::dispute))
         .service(resource(endpoint::RESOLVE, actions::resolve))
+        .service(resource(endpoint::FINISH_REFUND, actions::finish_refund))
+        .service(resource(endpoint::RETURN_PARKED, actions::return_parked))
+        .service(resource(endpoint::REOPEN, actions::reopen))
+        .service(resource(endpoint::EXCEPTIONS, exceptions::of_platform))
+        // Two endpoints of one path: whatever the first does not take, the second answers.
+        .service(resource(endpoint::CAMPAIGNS, campaigns::list).guard(guard::Get()))
+        .service(resource_of("GET, POST", endpoint::NEW_CAMPAIGN, campaigns::record))
+        .service(resource(endpoint::CAMPAIGN, campaigns::show))
+        .service(resource(endpoint::COUPONS, campaigns::issue))
+        .service(resource(endpoint::CUSTOMER_COUPONS, campaigns::customer))
         .service(resource(endpoint::ACCOUNTS, accounts::open))
         .service(resource(endpoint::ACCOUNT, accounts::balance))
         .service(resource(endpoint::ENTRIES, statement::entries))
@@ -57,6 +70,7 @@ pub fn mount(config: &mut web::ServiceConfig, limits: BodyLimits) {
         .service(resource(endpoint::ACCOUNT_BY_ID, accounts::balance_by_id))
         .service(resource(endpoint::NOTIFICATIONS, notifications::notify))
         .service(resource(endpoint::CHANNELS, routing::channels))
+        .service(resource(endpoint::ALL_EXCEPTIONS, exceptions::all))
         .service(resource(endpoint::TRIAL_BALANCE, operations::trial_balance))
         .service(resource(endpoint::BOOKS, operations::books))
         .service(resource(endpoint::LIVE, operations::live))
@@ -76,8 +90,17 @@ where
     Args: actix_web::FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    let allow = endpoint.method;
-    let method = match allow {
+    resource_of(endpoint.method, endpoint, handler)
+}
+
+/// An endpoint on whose path the methods `allow` are taken.
+fn resource_of<F, Args>(allow: &'static str, endpoint: Endpoint, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: actix_web::FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let method = match endpoint.method {
         "GET" => Method::GET,
         "PUT" => Method::PUT,
         _ => Method::POST,

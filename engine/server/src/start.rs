@@ -5,13 +5,17 @@ use std::sync::Arc;
 
 use suanpan_channels::{Adapter, BUILTIN_CHANNELS, SimulatorFault, simulators_with_books};
 use suanpan_core::routing::{Router, RoutingRules, RuleFaults, RuleFinding, RuleWarning, Strategy};
-use suanpan_model::{AccountId, AccountType, Amount, Capability, Currency, PlatformId, Reject};
+use suanpan_model::{
+    AccountId, AccountType, Amount, CampaignId, Capability, Currency, PlatformId, Reject, RejectCode,
+};
 use suanpan_runtime::api::{OpenAccount, TopUp};
 use suanpan_runtime::rulebook::PutFault;
 use suanpan_runtime::{Engine, EngineFault, EngineOptions, World};
 
-use crate::config::{Config, ConfigFault, PlatformConfig};
+use crate::config::{AccountConfig, Config, ConfigFault, PlatformConfig};
 use crate::rule_names::{ChannelsOnly, PlatformNames};
+use crate::state::Names;
+use crate::wire::NamedCampaign;
 
 /// Under which number a coupon fund is topped up at the first start.
 const COUPON_FUND_REFERENCE: &str = "start:coupon-fund";
@@ -46,6 +50,16 @@ pub enum StartFault {
         what: String,
         /// Why.
         reject: Reject,
+    },
+    /// A campaign of the configuration cannot be recorded.
+    #[error("campaign {id}: {field}: {why}")]
+    Campaign {
+        /// Its number.
+        id: CampaignId,
+        /// The property that is at fault.
+        field: String,
+        /// Why.
+        why: String,
     },
 }
 
@@ -91,7 +105,6 @@ pub fn world(config: &Config) -> Result<World, StartFault> {
     Ok(World {
         router,
         policies: config.platforms.iter().map(|platform| platform.policy.clone()).collect(),
-        campaigns: config.campaigns.clone(),
         adapters,
     })
 }
@@ -107,16 +120,24 @@ fn router(config: &Config, adapters: &[Arc<dyn Adapter>]) -> Result<Router, Star
     Ok(Router::new(capabilities, default_rules, platform_rules)?)
 }
 
-/// Opens the accounts of the configuration and tops up coupon funds. Safe to repeat: what exists stays as it is.
+/// Opens the accounts of the configuration, tops up coupon funds and records campaigns. Safe to repeat: what exists
+/// stays as it is.
 ///
 /// # Errors
-/// The first account that cannot be opened or topped up; then rules that name a merchant without an account.
+/// The first account that cannot be opened or topped up; then the first campaign that cannot be recorded, or was
+/// recorded with other properties; then rules that name a merchant without an account.
 pub async fn bootstrap(engine: &Engine, config: &Config) -> Result<(), StartFault> {
     for platform in &config.platforms {
-        open_accounts(engine, platform).await?;
+        // Not more at once than the engine takes.
+        for accounts in platform.accounts.chunks(config.engine.in_flight_max) {
+            open_accounts(engine, platform, accounts).await?;
+        }
         if let Some(amount) = platform.coupon_fund {
             top_up_coupon_fund(engine, platform, amount).await?;
         }
+    }
+    for campaign in &config.campaigns {
+        record_campaign(engine, campaign).await?;
     }
     for (place, platform) in config.platforms.iter().enumerate() {
         if platform.routing.names_merchants() {
@@ -141,8 +162,32 @@ fn name_merchants(engine: &Engine, place: usize, platform: &PlatformConfig) -> R
     }
 }
 
-async fn open_accounts(engine: &Engine, platform: &PlatformConfig) -> Result<(), StartFault> {
-    let request = |account: &crate::config::AccountConfig| OpenAccount {
+async fn record_campaign(engine: &Engine, named: &NamedCampaign) -> Result<(), StartFault> {
+    let id = named.id();
+    let lookup = Names { engine, platform: named.platform() };
+    let campaign = named.resolve(&lookup).map_err(|refusal| StartFault::Campaign {
+        id,
+        field: refusal.field.into_owned(),
+        why: format!("expected {}", refusal.expected),
+    })?;
+    let refused = |reject: Reject| {
+        let why = match reject.code {
+            RejectCode::CampaignExists => "it was recorded with other properties, which never change: \
+                write them as they were, or give the new campaign another number"
+                .to_owned(),
+            _ => format!("expected {}", reject.expected),
+        };
+        StartFault::Campaign { id, field: reject.field.to_owned(), why }
+    };
+    engine.record_campaign(campaign).await.map_err(refused)
+}
+
+async fn open_accounts(
+    engine: &Engine,
+    platform: &PlatformConfig,
+    accounts: &[AccountConfig],
+) -> Result<(), StartFault> {
+    let request = |account: &AccountConfig| OpenAccount {
         platform: platform.policy.id,
         reference: account.reference.clone(),
         kind: account.kind,
@@ -150,8 +195,8 @@ async fn open_accounts(engine: &Engine, platform: &PlatformConfig) -> Result<(),
         parent: None,
         credit_limit: Amount::ZERO,
     };
-    let results = engine.open_accounts(platform.accounts.iter().map(request).collect()).await;
-    for (account, result) in platform.accounts.iter().zip(results) {
+    let results = engine.open_accounts(accounts.iter().map(request).collect()).await;
+    for (account, result) in accounts.iter().zip(results) {
         if let Err(reject) = result {
             let kind = account.kind.name();
             let what = format!("platform {}: {kind} account {}", platform.policy.id, account.reference);

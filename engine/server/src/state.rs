@@ -31,7 +31,7 @@ impl Lookup for Names<'_> {
         self.engine.account_by_reference(self.platform, kind, reference)
     }
 
-    fn campaign(&self, id: CampaignId) -> Option<Campaign> {
+    fn campaign(&self, id: CampaignId) -> Option<Arc<Campaign>> {
         self.engine.campaign(id).filter(|campaign| campaign.platform == self.platform)
     }
 }

@@ -26,6 +26,12 @@ pub fn parse_percent(text: &str) -> Option<u32> {
     u32::try_from(points).ok().filter(|points| *points <= 10_000)
 }
 
+/// Writes basis points as a percentage: 525 is `5.25`.
+#[must_use]
+pub fn percent_text(bps: u32) -> String {
+    format!("{}.{:02}", bps / 100, bps % 100)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,6 +51,9 @@ mod tests {
         ];
         for (text, expected) in table {
             assert_eq!(parse_percent(text), expected, "{text:?}");
+        }
+        for bps in [0, 1, 10, 525, 10_000] {
+            assert_eq!(parse_percent(&percent_text(bps)), Some(bps));
         }
     }
 

@@ -2,13 +2,19 @@
 
 mod account;
 mod attributes;
+mod campaign;
+mod exceptions;
 mod forms;
 mod life;
+mod money;
+mod object;
 mod order;
 mod receipt;
 mod recorded;
+mod refund;
 mod route;
 mod rules;
+mod splits;
 mod terms;
 mod text;
 
@@ -16,18 +22,24 @@ mod text;
 mod tests;
 
 pub use account::{AccountIn, BalanceOut, StatementOut, TopUpIn, TopUpOut};
+pub use campaign::{
+    CampaignIn, CampaignOut, CustomerOut, FunderIn, IssueIn, IssuedOut, NamedCampaign, campaign,
+};
+pub use exceptions::ExceptionOut;
 pub use forms::{
-    CURRENCIES, Checked, Refusal, account_kind, amount, card_type, currency, is_reference, pay_kind,
+    CURRENCIES, Checked, Refusal, account_kind, amount, card_type, currency, is_reference, line, pay_kind,
     positive_amount, reference,
 };
 pub use life::LifeOut;
+pub use object::Object;
 pub use order::{
-    AccountRef, BatchIn, ConfirmIn, CouponIn, EmptyIn, NotificationIn, OrderIn, RawBatchIn, ReceiverIn,
-    RefundIn, SmsCodeIn, SplitIn, SubOrderIn,
+    AccountRef, BatchIn, CouponIn, EmptyIn, FinishIn, NotificationIn, OrderIn, RawBatchIn, ReceiverIn,
+    RefundIn, ReleaseIn, ResolveIn, SmsCodeIn, SplitIn, SubOrderIn, TierIn,
 };
 pub use receipt::{ActionOut, NowOut, ReceiptOut, SummaryOut};
 pub use recorded::{RecordedLine, changed, summary};
 pub use route::{QuestionParts, RouteOut, WhatIfIn, candidates};
 pub use rules::{RuleNames, RulesIn};
+pub use splits::{Names, split_rules};
 pub use terms::{Lookup, OrderContext, Parsed, terms};
 pub use text::Text;

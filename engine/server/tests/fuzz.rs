@@ -4,7 +4,7 @@
 
 use suanpan_server::config::{BUILTIN, Config};
 use suanpan_server::wire::{
-    AccountIn, BatchIn, ConfirmIn, NotificationIn, OrderIn, RefundIn, SmsCodeIn, TopUpIn, WhatIfIn,
+    AccountIn, BatchIn, NotificationIn, OrderIn, RefundIn, ReleaseIn, SmsCodeIn, TopUpIn, WhatIfIn,
 };
 
 /// Inputs of each target in one run.
@@ -15,7 +15,7 @@ const ORDER: &str = r#"{"order_no":"A-1","payer":"b1","amount":"128.00","currenc
 fn read(bytes: &[u8]) {
     drop(serde_json::from_slice::<OrderIn<'_>>(bytes));
     drop(serde_json::from_slice::<BatchIn<OrderIn<'_>>>(bytes));
-    drop(serde_json::from_slice::<ConfirmIn<'_>>(bytes));
+    drop(serde_json::from_slice::<ReleaseIn<'_>>(bytes));
     drop(serde_json::from_slice::<RefundIn<'_>>(bytes));
     drop(serde_json::from_slice::<SmsCodeIn<'_>>(bytes));
     drop(serde_json::from_slice::<NotificationIn<'_>>(bytes));

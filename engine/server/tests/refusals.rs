@@ -67,10 +67,12 @@ async fn every_code_of_an_order_that_is_refused() {
         (json!({ "currency": "USD" }), "currency_mismatch"),
         (json!({ "bank": "BOC" }), "unknown_bank"),
         (json!({ "merchant": "M9" }), "unknown_account"),
-        (json!({ "coupon": { "campaign": 9 } }), "unknown_campaign"),
-        (json!({ "coupon": { "campaign": 2 } }), "coupon_expired"),
-        (json!({ "coupon": { "campaign": 1 }, "amount": "29.99" }), "coupon_minimum_spend"),
-        (json!({ "coupon": { "campaign": 3 }, "amount": "50.00" }), "coupon_over_price"),
+        (json!({ "coupons": [{ "campaign": 9 }] }), "unknown_campaign"),
+        (json!({ "coupons": [{ "campaign": 2 }] }), "coupon_expired"),
+        (json!({ "coupons": [{ "campaign": 1 }], "amount": "29.99" }), "coupon_minimum_spend"),
+        (json!({ "coupons": [{ "campaign": 3 }], "amount": "50.00" }), "coupon_over_price"),
+        (json!({ "coupons": [{ "campaign": 1 }, { "campaign": 3 }] }), "coupon_not_stackable"),
+        (json!({ "coupons": [{ "campaign": 1 }, { "campaign": 1 }] }), "invalid_field"),
         (json!({ "expires_at": "2024-01-01T00:00:00Z" }), "invalid_expiry"),
         (json!({ "kind": "quick_pay" }), "missing_field"),
         (
@@ -80,6 +82,20 @@ async fn every_code_of_an_order_that_is_refused() {
         (json!({ "splits": [{ "receiver": "platform", "percent": "30.01" }] }), "split_over_cap"),
         (json!({ "splits": [{ "receiver": "platform", "fixed": "100.01" }] }), "split_over_whole"),
         (json!({ "splits": many }), "split_too_many"),
+        (json!({ "splits": [{ "receiver": "platform", "remainder": true }] }), "split_over_cap"),
+        (
+            json!({ "splits": [
+                { "receiver": "platform", "remainder": true }, { "receiver": "platform", "remainder": true },
+            ] }),
+            "invalid_field",
+        ),
+        (
+            json!({ "splits": [
+                { "receiver": "platform", "percent": "10" },
+                { "receiver": "platform", "fixed": "10.01", "within": 0 },
+            ] }),
+            "split_over_whole",
+        ),
         (
             json!({ "merchant": null, "sub_orders": [{ "merchant": "M1", "amount": "1.00" }] }),
             "amount_mismatch",
@@ -124,7 +140,7 @@ async fn an_order_belongs_to_its_platform() {
     let two = json!([{ "receiver": "platform", "percent": "1" }, { "receiver": "platform", "percent": "1" }]);
     for (changes, code) in [
         (json!({ "merchant": "M1" }), "unknown_account"),
-        (json!({ "coupon": { "campaign": 1 } }), "unknown_campaign"),
+        (json!({ "coupons": [{ "campaign": 1 }] }), "unknown_campaign"),
         (json!({ "splits": two }), "split_too_many"),
     ] {
         let body = foreign(changes);
@@ -164,6 +180,8 @@ async fn accounts_are_opened_topped_up_and_told() {
         (json!({ "kind": "cash", "reference": "U 7/8", "currency": "USD" }), "account_exists"),
         (json!({ "kind": "purse", "reference": "a" }), "invalid_field"),
         (json!({ "kind": "escrow", "reference": "a" }), "account_type_not_allowed"),
+        (json!({ "kind": "coupon_stock", "reference": "a" }), "account_type_not_allowed"),
+        (json!({ "kind": "cash", "reference": "a", "parent": ["cash", "U1"] }), "invalid_field"),
         (json!({ "kind": "cash", "reference": "" }), "missing_field"),
         (json!({ "kind": "cash", "reference": "a\nb" }), "invalid_field"),
         (json!({ "kind": "cash" }), "missing_field"),

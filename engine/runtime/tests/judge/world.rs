@@ -112,11 +112,7 @@ impl Outside {
 
     pub fn start(&self) -> Mall {
         let capabilities = self.adapters.iter().map(|adapter| adapter.capability().clone()).collect();
-        let rules = RoutingRules {
-            version: 1,
-            order: vec![Strategy::Cost],
-            ..RoutingRules::default()
-        };
+        let rules = RoutingRules { version: 1, order: vec![Strategy::Cost], ..RoutingRules::default() };
         let world = World {
             router: Router::new(capabilities, rules, vec![]).unwrap(),
             policies: vec![self.policy.clone()],

@@ -1,7 +1,7 @@
 //! The configuration as it is written: texts and numbers that nobody has checked.
 
 use serde::Deserialize;
-use suanpan_model::policy::{FeeBearer, LatePayment};
+use suanpan_model::policy::{FeeBearer, LatePayment, RefundedFee, Shortfall};
 
 use crate::wire::RulesIn;
 
@@ -108,12 +108,17 @@ pub(super) struct RawPlatform {
     pub(super) split_cap: Option<String>,
     pub(super) split_receivers_max: Option<usize>,
     pub(super) auto_release_days: Option<u64>,
+    pub(super) auto_release_virtual_days: Option<u64>,
     pub(super) order_ttl_minutes: Option<u64>,
     pub(super) attempts_max: Option<u8>,
     #[serde(default)]
     pub(super) fee_bearer: FeeBearer,
     #[serde(default)]
     pub(super) late_payment: LatePayment,
+    #[serde(default)]
+    pub(super) refunded_fee: RefundedFee,
+    #[serde(default)]
+    pub(super) shortfall: Shortfall,
     pub(super) coupon_fund: Option<String>,
     #[serde(default)]
     pub(super) routing: RulesIn,
@@ -130,17 +135,40 @@ pub(super) struct RawAccount {
     pub(super) currency: String,
 }
 
+/// A campaign; what is left out has the defaults of the API.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawCampaign {
     pub(super) id: u32,
     pub(super) platform: u32,
-    #[serde(default = "cny")]
-    pub(super) currency: String,
-    pub(super) face: String,
-    pub(super) minimum_spend: String,
+    pub(super) currency: Option<String>,
+    pub(super) face: Option<String>,
+    pub(super) percent: Option<String>,
+    pub(super) cap: Option<String>,
+    pub(super) minimum_spend: Option<String>,
     pub(super) valid_from: String,
     pub(super) valid_until: String,
+    pub(super) funders: Option<Vec<RawFunder>>,
+    pub(super) merchants: Option<Vec<String>>,
+    pub(super) stock: Option<u32>,
+    pub(super) per_customer: Option<u32>,
+    pub(super) stackable: Option<bool>,
+    pub(super) rank: Option<u16>,
+    pub(super) claimable: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawFunder {
+    pub(super) account: RawPayer,
+    pub(super) percent: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "\"platform\" or a table with kind and reference")]
+pub(super) enum RawPayer {
+    Named(String),
+    Account { kind: String, reference: String },
 }
 
 fn cny() -> String {

@@ -3,17 +3,19 @@
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use suanpan_model::{
-    AccountType, Amount, Campaign, CampaignId, Currency, DurationMs, PlatformId, PlatformPolicy, TimestampMs,
-};
+use suanpan_model::policy::Agreement;
+use suanpan_model::{AccountType, Amount, Currency, DurationMs, PlatformId, PlatformPolicy};
 
-use super::raw::{RawAccount, RawCampaign, RawConfig, RawEngine, RawLog, RawPlatform, RawServer};
+use super::raw::{
+    RawAccount, RawCampaign, RawConfig, RawEngine, RawFunder, RawLog, RawPayer, RawPlatform, RawServer,
+};
 use super::{
     AccountConfig, ChannelsConfig, Config, ConfigFault, EngineConfig, LogConfig, LogFormat, PlatformConfig,
     ServerConfig,
 };
 use crate::rule_names::Unchecked;
-use crate::text::{parse_percent, parse_time};
+use crate::text::parse_percent;
+use crate::wire::{AccountRef, CampaignIn, FunderIn, NamedCampaign, Object, ReceiverIn, Text};
 
 type Checked<T> = Result<T, ConfigFault>;
 
@@ -34,13 +36,13 @@ pub(super) fn config(raw: RawConfig) -> Checked<Config> {
         }
         platforms.push(platform);
     }
-    let mut campaigns: Vec<Campaign> = Vec::with_capacity(raw.campaign.len());
+    let mut campaigns: Vec<NamedCampaign> = Vec::with_capacity(raw.campaign.len());
     for (place, campaign) in raw.campaign.iter().enumerate() {
         let key = format!("campaign[{place}]");
         let campaign = self::campaign(&key, campaign, &platforms)?;
-        if campaigns.iter().any(|known| known.id == campaign.id) {
+        if campaigns.iter().any(|known| known.id() == campaign.id()) {
             let expected = "a number that no earlier campaign has";
-            return Err(ConfigFault::value(format!("{key}.id"), expected, campaign.id));
+            return Err(ConfigFault::value(format!("{key}.id"), expected, campaign.id()));
         }
         campaigns.push(campaign);
     }
@@ -138,6 +140,10 @@ fn platform(key: &str, raw: RawPlatform) -> Checked<PlatformConfig> {
         within(&key("auto_release_days"), days, 1..=3_650)?;
         policy.auto_release = DurationMs::from_days(days);
     }
+    if let Some(days) = raw.auto_release_virtual_days {
+        within(&key("auto_release_virtual_days"), days, 1..=3_650)?;
+        policy.auto_release_virtual = DurationMs::from_days(days);
+    }
     if let Some(minutes) = raw.order_ttl_minutes {
         within(&key("order_ttl_minutes"), minutes, 1..=90 * 24 * 60)?;
         policy.order_ttl = DurationMs::from_secs(minutes * 60);
@@ -146,8 +152,12 @@ fn platform(key: &str, raw: RawPlatform) -> Checked<PlatformConfig> {
         within(&key("attempts_max"), most, 1..=64)?;
         policy.attempts_max = most;
     }
-    policy.fee_bearer = raw.fee_bearer;
-    policy.late_payment = raw.late_payment;
+    policy.agreement = Agreement {
+        fee_bearer: raw.fee_bearer,
+        late_payment: raw.late_payment,
+        refunded_fee: raw.refunded_fee,
+        shortfall: raw.shortfall,
+    };
     let coupon_fund = raw
         .coupon_fund
         .filter(|text| !text.is_empty())
@@ -166,7 +176,7 @@ fn platform(key: &str, raw: RawPlatform) -> Checked<PlatformConfig> {
 }
 
 fn account(key: &str, raw: RawAccount) -> Checked<AccountConfig> {
-    let kind = AccountType::from_name(&raw.kind).filter(|kind| !kind.is_internal()).ok_or_else(|| {
+    let kind = AccountType::from_name(&raw.kind).filter(|kind| kind.may_be_opened()).ok_or_else(|| {
         let expected = "cash, settlement, marketing, wealth, deposit or commission";
         ConfigFault::value(format!("{key}.kind"), expected, &raw.kind)
     })?;
@@ -178,35 +188,52 @@ fn account(key: &str, raw: RawAccount) -> Checked<AccountConfig> {
     Ok(AccountConfig { kind, reference: raw.reference.into(), currency })
 }
 
-fn campaign(key: &str, raw: &RawCampaign, platforms: &[PlatformConfig]) -> Checked<Campaign> {
-    let key = |name: &str| format!("{key}.{name}");
+/// The same form as in the API; names of accounts are looked up at the start.
+fn campaign(key: &str, raw: &RawCampaign, platforms: &[PlatformConfig]) -> Checked<NamedCampaign> {
     let platform = PlatformId(raw.platform);
     if !platforms.iter().any(|known| known.policy.id == platform) {
-        return Err(ConfigFault::value(key("platform"), "the id of a [[platform]]", platform));
+        return Err(ConfigFault::value(format!("{key}.platform"), "the id of a [[platform]]", platform));
     }
-    let currency = currency(&key("currency"), &raw.currency)?;
-    let face = amount(&key("face"), &raw.face, currency)?;
-    if face.is_zero() {
-        return Err(ConfigFault::value(key("face"), "an amount above zero", &raw.face));
-    }
-    let instant = |name: &str, text: &str| -> Checked<TimestampMs> {
-        let expected = "a time such as 2026-01-01T00:00:00+08:00";
-        parse_time(text).ok_or_else(|| ConfigFault::value(key(name), expected, text))
-    };
-    let valid_from = instant("valid_from", &raw.valid_from)?;
-    let valid_until = instant("valid_until", &raw.valid_until)?;
-    if valid_until <= valid_from {
-        return Err(ConfigFault::value(key("valid_until"), "a time after valid_from", &raw.valid_until));
-    }
-    Ok(Campaign {
-        id: CampaignId(raw.id),
-        platform,
-        currency,
-        face,
-        minimum_spend: amount(&key("minimum_spend"), &raw.minimum_spend, currency)?,
-        valid_from,
-        valid_until,
+    crate::wire::campaign(&written(raw), platform).map_err(|refusal| ConfigFault::Refused {
+        key: format!("{key}.{}", refusal.field),
+        expected: refusal.expected.into_owned(),
     })
+}
+
+fn written(raw: &RawCampaign) -> CampaignIn<'_> {
+    fn text(text: &Option<String>) -> Option<Text<'_>> {
+        text.as_deref().map(Text::from)
+    }
+    fn funder(raw: &RawFunder) -> Object<FunderIn<'_>> {
+        let account = match &raw.account {
+            RawPayer::Named(name) => ReceiverIn::Named(name.as_str().into()),
+            RawPayer::Account { kind, reference } => ReceiverIn::Account(AccountRef {
+                kind: kind.as_str().into(),
+                reference: reference.as_str().into(),
+            }),
+        };
+        Object(FunderIn { account, percent: raw.percent.as_str().into() })
+    }
+    CampaignIn {
+        id: Some(raw.id),
+        currency: text(&raw.currency),
+        face: text(&raw.face),
+        percent: text(&raw.percent),
+        cap: text(&raw.cap),
+        minimum_spend: text(&raw.minimum_spend),
+        valid_from: Some(raw.valid_from.as_str().into()),
+        valid_until: Some(raw.valid_until.as_str().into()),
+        funders: raw.funders.as_ref().map(|funders| funders.iter().map(funder).collect()),
+        merchants: raw
+            .merchants
+            .as_ref()
+            .map(|merchants| merchants.iter().map(|name| name.as_str().into()).collect()),
+        stock: raw.stock,
+        per_customer: raw.per_customer,
+        stackable: raw.stackable,
+        rank: raw.rank,
+        claimable: raw.claimable,
+    }
 }
 
 fn currency(key: &str, code: &str) -> Checked<Currency> {

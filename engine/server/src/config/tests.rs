@@ -28,7 +28,7 @@ fn an_empty_file_is_a_configuration_without_platforms() {
 #[test]
 fn every_fault_names_its_key_and_what_was_expected() {
     let platform = "[[platform]]\nid = 1\nname = \"p\"\n";
-    let table: [(String, &[&str]); 23] = [
+    let table: [(String, &[&str]); 31] = [
         ("[server]\nlisten = \"nowhere\"".into(), &["server.listen", "127.0.0.1:8080", "nowhere"]),
         ("[server]\nlisten = 5".into(), &["listen", "string"]),
         ("[server]\nbody_limit_kib = 0".into(), &["server.body_limit_kib", "from 1"]),
@@ -44,6 +44,10 @@ fn every_fault_names_its_key_and_what_was_expected() {
         (format!("{platform}split_cap = \"101%\""), &["platform[0].split_cap", "100%"]),
         (format!("{platform}split_cap = \"30\""), &["platform[0].split_cap", "percentage"]),
         (format!("{platform}fee_bearer = \"nobody\""), &["fee_bearer", "merchant", "platform"]),
+        (format!("{platform}refunded_fee = \"burn\""), &["refunded_fee", "keep", "return"]),
+        (format!("{platform}shortfall = \"forget\""), &["shortfall", "debt", "advance", "refuse"]),
+        (format!("{platform}late_payment = \"keep\""), &["late_payment", "refund", "park", "reopen"]),
+        (format!("{platform}auto_release_virtual_days = 0"), &["platform[0].auto_release_virtual_days", "1"]),
         (format!("{platform}coupon_fund = \"-1\""), &["platform[0].coupon_fund", "12.34"]),
         (format!("{platform}routing.order = [\"luck\"]"), &["routing.order[0]", "priority", "luck"]),
         (
@@ -64,6 +68,16 @@ fn every_fault_names_its_key_and_what_was_expected() {
         ),
         (campaign("platform = 2"), &["campaign[0].platform", "[[platform]]"]),
         (format!("{platform}{}", campaign("platform = 1")), &["campaign[0].valid_until", "after valid_from"]),
+        (format!("{platform}{}", campaign("platform = 1\ncap = \"1\"")), &["campaign[0].cap", "percent"]),
+        (
+            format!("{platform}{}", campaign("platform = 1\nfunders = [{ account = 5, percent = \"1\" }]")),
+            &["account", "platform", "kind and reference"],
+        ),
+        (
+            format!("{platform}account = [{{ kind = \"receivable\", reference = \"x\" }}]"),
+            &["platform[0].account[0].kind", "settlement"],
+        ),
+        (format!("{platform}{}", campaign("platform = 1\nstock = -1")), &["stock", "u32"]),
     ];
     for (text, expected) in table {
         let fault = Config::parse(&text).expect_err(&text).to_string();
@@ -77,4 +91,16 @@ fn campaign(line: &str) -> String {
     let amounts = "face = \"5.00\"\nminimum_spend = \"30.00\"";
     let times = "valid_from = \"2026-01-01T00:00:00Z\"\nvalid_until = \"2026-01-01T00:00:00Z\"";
     format!("[[campaign]]\nid = 1\n{line}\n{amounts}\n{times}\n")
+}
+
+#[test]
+fn what_a_platform_agreed_is_read() {
+    let text = "[[platform]]\nid = 1\nname = \"p\"\nauto_release_virtual_days = 1\nrefunded_fee = \"return\"\n\
+                shortfall = \"advance\"\nlate_payment = \"reopen\"";
+    let policy = &Config::parse(text).unwrap().platforms[0].policy;
+    assert_eq!(policy.auto_release_virtual, suanpan_model::DurationMs::from_days(1));
+    let agreement = policy.agreement;
+    assert_eq!(agreement.refunded_fee, suanpan_model::policy::RefundedFee::Return);
+    assert_eq!(agreement.shortfall, suanpan_model::policy::Shortfall::Advance);
+    assert_eq!(agreement.late_payment, suanpan_model::policy::LatePayment::Reopen);
 }

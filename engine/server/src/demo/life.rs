@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use suanpan_core::routing::{Router, explain};
-use suanpan_model::order::{Attempt, AttemptState, Share};
-use suanpan_model::{AccountId, AccountType, Amount, ChannelId, Order, Side};
+use suanpan_model::order::{Attempt, AttemptState};
+use suanpan_model::refund::Refund;
+use suanpan_model::{AccountId, AccountType, Amount, ChannelId, Currency, Order, Share, Side, SplitRule};
 use suanpan_runtime::Engine;
 
 use super::table::Table;
@@ -20,15 +21,9 @@ pub async fn tell(engine: &Engine, order: &Order) -> String {
     for attempt in &order.attempts {
         text.push_str(&attempt_text(order, attempt, &router));
     }
+    text.push_str(&releases(order));
     for refund in &order.refunds {
-        let currency = order.terms.currency;
-        text.push_str(&format!(
-            "  refund {}: {} of {} {currency} back to the payer, {}\n",
-            refund.no,
-            refund.to_payer.to_text(currency),
-            refund.amount.to_text(currency),
-            refund.state.name()
-        ));
+        text.push_str(&refund_text(order, refund, &names));
     }
     text.push('\n');
     text.push_str(&entries(order, &names));
@@ -47,8 +42,9 @@ async fn names(engine: &Engine, order: &Order) -> BTreeMap<AccountId, String> {
     let posted = order.entries.iter().flat_map(|entry| &entry.postings).map(|posting| posting.account);
     let receivers = order.terms.splits.iter().map(|rule| rule.receiver);
     let merchants = order.terms.sub_orders.iter().map(|part| part.merchant);
+    let funders = order.terms.coupons.iter().flat_map(|coupon| &coupon.funders).map(|(account, _)| *account);
     let mut names = BTreeMap::new();
-    for account in posted.chain(receivers).chain(merchants) {
+    for account in posted.chain(receivers).chain(merchants).chain(funders) {
         let owner = match account.kind() {
             AccountType::ChannelClearing | AccountType::FeeExpense => u16::try_from(account.owner())
                 .map_or_else(|_| String::new(), |no| channel_name(&router, ChannelId(no))),
@@ -70,21 +66,85 @@ fn terms(order: &Order, names: &BTreeMap<AccountId, String>) -> String {
     if let Some(bank) = terms.bank {
         parts.push(format!("{bank} {}", terms.card_type.map_or("", |card| card.name())));
     }
-    if let Some(coupon) = terms.coupon {
-        parts.push(format!("coupon of {}, payer pays {}", text(coupon.subsidy), text(terms.payable())));
+    let name = |account: AccountId| names.get(&account).map_or("?", String::as_str);
+    for coupon in &terms.coupons {
+        let funders = coupon.funders.iter().filter(|(_, part)| !part.is_zero());
+        let funders: Vec<String> =
+            funders.map(|(account, part)| format!("{} from {}", text(*part), name(*account))).collect();
+        let off = text(coupon.subsidy);
+        parts.push(format!("coupon {} takes off {off} ({})", coupon.campaign, funders.join(", ")));
+    }
+    if !terms.coupons.is_empty() {
+        parts.push(format!("payer pays {}", text(terms.payable())));
     }
     parts.push(if terms.escrow { "frozen until confirmed" } else { "released at once" }.to_owned());
-    let name = |account: AccountId| names.get(&account).map_or("?", String::as_str);
     for rule in &terms.splits {
-        let share = match rule.share {
-            Share::Bps(points) => format!("{}.{:02} %", points / 100, points % 100),
-            Share::Fixed(amount) => text(amount),
-        };
-        parts.push(format!("{share} to {}", name(rule.receiver)));
+        parts.push(format!("{} to {}", share(rule, terms.currency), name(rule.receiver)));
     }
     let sellers: Vec<&str> = terms.sub_orders.iter().map(|part| name(part.merchant)).collect();
     parts.push(format!("the rest to {}", sellers.join(" and ")));
     parts.join("; ")
+}
+
+fn share(rule: &SplitRule, currency: Currency) -> String {
+    let percent = crate::text::percent_text;
+    let share = match &rule.share {
+        Share::Bps(bps) => format!("{} %", percent(*bps)),
+        Share::Fixed(amount) => amount.to_text(currency),
+        Share::Tiered(tiers) => {
+            let tier = |tier: &suanpan_model::Tier| {
+                format!("{} % from {}", percent(tier.bps), tier.from.to_text(currency))
+            };
+            tiers.iter().map(tier).collect::<Vec<_>>().join(", ")
+        }
+        Share::Remainder => "the remainder".to_owned(),
+    };
+    match rule.within {
+        Some(within) => format!("{share} of the part of receiver {}", within + 1),
+        None => share,
+    }
+}
+
+/// Releases of part; the one of all that was left stands among the entries alone.
+fn releases(order: &Order) -> String {
+    let line = |release: &suanpan_model::order::Release| {
+        let amount = release.amount.to_text(order.terms.currency);
+        match release.release_no.as_str() {
+            "" => format!("  release of what was left: {amount}\n"),
+            no => format!("  release {no}: {amount}\n"),
+        }
+    };
+    order.releases.iter().filter(|_| order.releases.len() > 1).map(line).collect()
+}
+
+fn refund_text(order: &Order, refund: &Refund, names: &BTreeMap<AccountId, String>) -> String {
+    let currency = order.terms.currency;
+    let money = |amount: Amount| amount.to_text(currency);
+    let mut text = format!(
+        "  refund {}: {} of {} {currency} back to the payer, {}\n",
+        refund.no,
+        money(refund.to_payer),
+        money(refund.amount),
+        refund.state.name()
+    );
+    let Some(unwinding) = &refund.unwinding else { return text };
+    let frozen = unwinding.returned.iter().fold(Amount::ZERO, |sum, amount| sum.plus(*amount));
+    if !frozen.is_zero() {
+        text.push_str(&format!("    {} was still frozen\n", money(frozen)));
+    }
+    for take in &unwinding.takes {
+        let name = names.get(&take.account).map_or("?", String::as_str);
+        let owes = match take.short().is_zero() {
+            true => String::new(),
+            false => format!(" and owes {}, which it had spent", money(take.short())),
+        };
+        text.push_str(&format!("    {name} gives back {}{owes}\n", money(take.covered())));
+    }
+    for (account, amount) in &unwinding.funders {
+        let name = names.get(account).map_or("?", String::as_str);
+        text.push_str(&format!("    {name} gets back {} of the coupon\n", money(*amount)));
+    }
+    text
 }
 
 fn steps(order: &Order) -> String {
@@ -120,7 +180,8 @@ fn attempt_text(order: &Order, attempt: &Attempt, router: &Router) -> String {
 fn entries(order: &Order, names: &BTreeMap<AccountId, String>) -> String {
     let mut table = Table::new(2, &["entry", "account", "debit", "credit"]);
     let (mut debits, mut credits) = (0, 0);
-    for entry in &order.entries {
+    // Coupons are counted in pieces; money alone is summed.
+    for entry in order.entries.iter().filter(|entry| entry.currency.is_money()) {
         let mut code = entry.code.name();
         for posting in &entry.postings {
             let amount = posting.amount.to_text(entry.currency);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use suanpan_model::command::OrderRef;
 use suanpan_model::event::EventKind;
-use suanpan_model::order::{Attempt, AttemptState, RefundState, order_key};
+use suanpan_model::order::{Attempt, AttemptState, order_key};
+use suanpan_model::refund::RefundState;
 use suanpan_model::{
     Amount, Bank, Capability, CardType, ChannelId, Currency, Order, OrderStatus, OrderTerms, PayKind,
 };
@@ -162,7 +163,7 @@ impl Survey {
             self.balance.0 += 1;
             self.balance.1 += order.terms.payable().signed();
         }
-        if order.terms.coupon.is_some() && order.paid_by.is_some() {
+        if !order.terms.coupons.is_empty() && order.paid_by.is_some() {
             self.coupons += 1;
         }
         let worth = worth(order, !doubted.is_empty());
@@ -222,7 +223,7 @@ fn worth(order: &Order, doubted: bool) -> u32 {
     let merits = [
         (8, failed_over),
         (5, doubted && order.paid_by.is_some()),
-        (6, order.terms.coupon.is_some()),
+        (6, !order.terms.coupons.is_empty()),
         (6, order.terms.splits.len() >= 2),
         (2, order.status == OrderStatus::Settled && order.terms.escrow),
         (2, !order.refunds.is_empty() && order.refunds.iter().all(|one| one.state == RefundState::Succeeded)),

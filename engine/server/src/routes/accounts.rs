@@ -23,7 +23,7 @@ pub(super) async fn open(caller: Caller, state: Data<State>, body: Body) -> Answ
     let engine = &state.engine;
     let account: AccountIn<'_> = body.read()?;
     let kind = account_kind("kind", &account.kind)?;
-    if kind.is_internal() {
+    if !kind.may_be_opened() {
         let expected = "a type that is opened: cash, settlement, marketing, wealth, deposit or commission";
         return Err(Problem::new(RejectCode::AccountTypeNotAllowed, "kind", expected));
     }

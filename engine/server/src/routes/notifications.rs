@@ -30,7 +30,10 @@ pub(super) async fn notify(caller: ChannelCaller, state: Data<State>, body: Body
         let expected = format!("the payment's currency, {}", before.terms.currency);
         return Err(Problem::new(RejectCode::CurrencyMismatch, "currency", expected));
     }
-    let source = ReportSource::PayNotice;
+    let source = match notification.refund {
+        Some(refund) => ReportSource::Refund { refund },
+        None => ReportSource::PayNotice,
+    };
     let report = ChannelReport { channel: caller.channel, order, attempt, source, outcome };
     let command =
         Command::Order { platform: None, order: OrderRef::Id(order), command: OrderCommand::Report(report) };
@@ -50,10 +53,17 @@ pub(super) async fn notify(caller: ChannelCaller, state: Data<State>, body: Body
 fn outcome(notification: &NotificationIn<'_>, currency: suanpan_model::Currency) -> Result<Outcome, Problem> {
     let channel_no = reference("channel_no", &notification.channel_no)?.into();
     let amount = positive_amount("amount", &notification.amount, currency)?;
-    match &*notification.status {
-        "succeeded" => Ok(Outcome::Succeeded { channel_no, amount, fee: None }),
-        "failed" => Ok(Outcome::Failed { kind: FailureKind::Declined, code: "notified".into() }),
-        "closed" => Ok(Outcome::Closed),
-        _ => Err(Problem::new(RejectCode::InvalidField, "status", "succeeded, failed or closed")),
+    let code = reference("code", notification.code.as_deref().unwrap_or("notified"))?.into();
+    match (&*notification.status, notification.refund) {
+        ("succeeded", _) => Ok(Outcome::Succeeded { channel_no, amount, fee: None }),
+        ("failed", _) => Ok(Outcome::Failed { kind: FailureKind::Declined, code }),
+        ("closed", None) => Ok(Outcome::Closed),
+        ("abnormal", Some(_)) => Ok(Outcome::Abnormal { code }),
+        ("bounced", Some(_)) => Ok(Outcome::Bounced { amount, code }),
+        (_, None) => Err(Problem::new(RejectCode::InvalidField, "status", "succeeded, failed or closed")),
+        (_, Some(_)) => {
+            let expected = "succeeded, failed, abnormal or bounced";
+            Err(Problem::new(RejectCode::InvalidField, "status", expected))
+        }
     }
 }

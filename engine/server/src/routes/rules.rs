@@ -65,7 +65,7 @@ pub(super) fn read(rules: &RulesIn, engine: &Engine, platform: PlatformId) -> Re
     let router = engine.router();
     let names = PlatformNames { engine, router: &router, platform };
     rules.read("rules", &names).map_err(|fault| match fault {
-        ConfigFault::Value { key, expected, .. } => {
+        ConfigFault::Value { key, expected, .. } | ConfigFault::Refused { key, expected } => {
             let field = key.strip_prefix("rules.").unwrap_or(&key).to_owned();
             Problem::new(RejectCode::InvalidField, field, expected)
         }

@@ -7,8 +7,8 @@ use suanpan_channels::{
 };
 use suanpan_core::invariants::Invariant;
 use suanpan_model::money::signed_text;
-use suanpan_model::order::{AttemptState, RefundState};
-use suanpan_model::{AccountType, AttemptNo, ChannelId, Currency, Order};
+use suanpan_model::order::AttemptState;
+use suanpan_model::{AccountType, AttemptNo, ChannelId, Currency, Order, Posting, Side};
 use suanpan_runtime::recovery::Recovered;
 use suanpan_runtime::store::Store;
 
@@ -134,7 +134,7 @@ fn on_the_way(
 fn may_be_on_the_way(order: &Order, number: AttemptNo, line: &BookLine) -> bool {
     let paid_here = order.attempt(number).is_some_and(|attempt| attempt.state == AttemptState::Succeeded);
     if paid_here {
-        line.status == LineStatus::Paid && order.refunds.iter().any(|refund| refund.state.is_alive())
+        line.status == LineStatus::Paid && order.refunds.iter().any(|refund| refund.state.is_open())
     } else {
         !order.is_finished() || !line.noticed
     }
@@ -151,13 +151,16 @@ fn theirs(line: &BookLine) -> i128 {
     }
 }
 
+/// What the entries of the order say about the channel of an attempt. No two attempts of an order have one channel.
 fn ours(order: &Order, number: AttemptNo) -> i128 {
-    let paid = order.attempt(number).filter(|attempt| attempt.state == AttemptState::Succeeded);
-    let Some(attempt) = paid else { return 0 };
-    let back = order
-        .refunds
-        .iter()
-        .filter(|refund| refund.attempt == number && refund.state == RefundState::Succeeded)
-        .map(|refund| refund.to_payer.signed());
-    order.terms.payable().signed() - attempt.fee.signed() - back.sum::<i128>()
+    let Some(attempt) = order.attempt(number) else { return 0 };
+    let channel = u32::from(attempt.channel().0);
+    let is_clearing = |posting: &&Posting| {
+        posting.account.kind() == AccountType::ChannelClearing && posting.account.owner() == channel
+    };
+    let signed = |posting: &Posting| match posting.side {
+        Side::Debit => posting.amount.signed(),
+        Side::Credit => -posting.amount.signed(),
+    };
+    order.entries.iter().flat_map(|entry| &entry.postings).filter(is_clearing).map(signed).sum()
 }

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use suanpan_core::invariants::Invariant;
 use suanpan_model::money::signed_text;
-use suanpan_model::order::RefundSource;
-use suanpan_model::{AccountId, AccountType, Amount, Currency, Order};
-use suanpan_runtime::recovery::Recovered;
+use suanpan_model::{AccountId, AccountType, Currency, Order};
+use suanpan_runtime::recovery::{Recovered, in_escrow, in_suspense};
 
 use super::findings::Findings;
 
@@ -37,21 +36,27 @@ pub fn check(recovered: &Recovered, findings: &mut Findings) {
     findings.check("ledger and live orders hold their invariants", counts, recovered.all_breaks());
 }
 
-/// What is frozen for orders, promised refunds included, is what the escrow accounts hold.
+/// What is frozen for orders, promised refunds included, is what the escrow accounts hold; what is parked for them is
+/// what the suspense accounts hold.
 fn custody(recovered: &Recovered, findings: &mut Findings) {
-    let mut owed: BTreeMap<AccountId, (i128, i128)> = BTreeMap::new();
+    type Of = fn(&Order) -> i128;
+    let kinds: [(AccountType, &str, Of); 2] =
+        [(AccountType::Escrow, "frozen", in_escrow), (AccountType::Suspense, "parked", in_suspense)];
+    let mut sums: BTreeMap<AccountId, (i128, i128)> = BTreeMap::new();
     for order in recovered.orders.values().map(|known| &known.order) {
         let terms = &order.terms;
-        let escrow = AccountId::internal(AccountType::Escrow, terms.platform.0, terms.currency, 0);
-        owed.entry(escrow).or_default().0 += frozen(order);
-    }
-    for account in recovered.balances.iter().flat_map(|restored| restored.ledger.accounts()) {
-        if account.id.kind() == AccountType::Escrow {
-            owed.entry(account.id.unstriped()).or_default().1 += account.posted;
+        for (kind, _, of) in kinds {
+            let account = AccountId::internal(kind, terms.platform.0, terms.currency, 0);
+            sums.entry(account).or_default().0 += of(order);
         }
     }
-    for (escrow, (owed, held)) in owed {
-        let currency = escrow.internal_currency().unwrap_or_default();
+    for account in recovered.balances.iter().flat_map(|restored| restored.ledger.accounts()) {
+        if kinds.iter().any(|(kind, _, _)| *kind == account.id.kind()) {
+            sums.entry(account.id.unstriped()).or_default().1 += account.posted;
+        }
+    }
+    for (account, (owed, held)) in sums {
+        let currency = account.internal_currency().unwrap_or_default();
         let text = |minor| signed_text(minor, currency);
         let faults = match owed == held {
             true => Vec::new(),
@@ -60,15 +65,10 @@ fn custody(recovered: &Recovered, findings: &mut Findings) {
                 vec![Invariant::Custody.broken(what)]
             }
         };
-        let what = format!("escrow of platform {} in {currency} is what is frozen", escrow.owner());
+        let kind = account.kind();
+        let state = kinds.iter().find(|(known, _, _)| *known == kind).map_or("", |(_, state, _)| state);
+        let what =
+            format!("{} of platform {} in {currency} is what is {state}", kind.name(), account.owner());
         findings.check(what, text(held), faults);
     }
-}
-
-fn frozen(order: &Order) -> i128 {
-    let alive = |refund: &&suanpan_model::order::Refund| {
-        refund.state.is_alive() && refund.source == RefundSource::Escrow
-    };
-    let returning: i128 = order.refunds.iter().filter(alive).map(|refund| refund.amount.signed()).sum();
-    Amount::signed(order.frozen) + returning
 }

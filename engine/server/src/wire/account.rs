@@ -5,7 +5,7 @@ use suanpan_model::money::signed_text;
 use suanpan_model::{Currency, Lsn};
 use suanpan_runtime::api::{Balance, StatementLine, TopUp};
 
-use super::{AccountRef, Text};
+use super::{AccountRef, Object, Text};
 use crate::text::time_text;
 
 /// An account to be opened.
@@ -23,7 +23,7 @@ pub struct AccountIn<'a> {
     pub currency: Option<Text<'a>>,
     /// The account above it in its tree.
     #[serde(borrow)]
-    pub parent: Option<AccountRef<'a>>,
+    pub parent: Option<Object<AccountRef<'a>>>,
 }
 
 /// Money that is put on an account.
@@ -75,6 +75,8 @@ pub struct BalanceOut {
     held: String,
     available: String,
     rolled_up: String,
+    /// What the owner could not give back; taken from the next income.
+    owed: String,
 }
 
 impl BalanceOut {
@@ -92,6 +94,7 @@ impl BalanceOut {
             held: balance.held.to_text(currency),
             available: signed_text(balance.available, currency),
             rolled_up: signed_text(balance.rolled_up, currency),
+            owed: balance.owed.to_text(currency),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use smol_str::SmolStr;
 use suanpan_model::{AccountType, Amount, CardType, Currency, MoneyError, PayKind, RejectCode};
 
 use crate::problem::Problem;
@@ -78,6 +79,19 @@ pub fn reference<'a>(field: &'static str, text: &'a str) -> Checked<&'a str> {
         return Ok(text);
     }
     Err(Refusal::new(RejectCode::InvalidField, field, "at most 64 characters without control characters"))
+}
+
+/// Free text on one line; empty when absent.
+///
+/// # Errors
+/// `invalid_field` when it is longer than `most` characters or has control characters.
+pub fn line(field: &'static str, text: Option<&str>, most: usize) -> Checked<SmolStr> {
+    let text = text.unwrap_or_default();
+    if !is_line(text, most) {
+        let expected = format!("at most {most} characters without control characters");
+        return Err(Refusal::new(RejectCode::InvalidField, field, expected));
+    }
+    Ok(text.into())
 }
 
 /// A currency by its code of ISO 4217.

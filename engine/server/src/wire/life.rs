@@ -4,12 +4,17 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use suanpan_core::routing::{Router, explain};
-use suanpan_model::order::{Attempt, AttemptState, Refund, RefundState, Share, Step};
-use suanpan_model::{Amount, ChannelId, Currency, Entry, Order, OrderTerms};
+use suanpan_model::order::{Attempt, AttemptState, Release, Step};
+use suanpan_model::policy::Agreement;
+use suanpan_model::{
+    AccountId, Amount, ChannelId, CouponUse, Currency, Entry, Order, OrderTerms, Share, SplitRule,
+};
 
 use super::ActionOut;
 use super::attributes::AttributesOut;
-use crate::text::time_text;
+use super::money::{AccountOut, MoneyOut, SumOut};
+use super::refund::RefundOut;
+use crate::text::{percent_text, time_text};
 
 /// The whole life.
 #[derive(Debug, Serialize)]
@@ -26,9 +31,13 @@ pub struct LifeOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     release_at: Option<String>,
     terms: TermsOut<'a>,
+    agreement: Agreement,
     money: MoneyOut,
     attempts: Vec<AttemptOut<'a>>,
+    releases: Vec<ReleaseOut<'a>>,
     refunds: Vec<RefundOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dispute: Option<DisputeOut>,
     contradictions: u16,
     steps: Vec<StepOut>,
     entries: Vec<EntryOut>,
@@ -45,7 +54,8 @@ struct TermsOut<'a> {
     description: &'a str,
     expires_at: String,
     escrow: bool,
-    coupon: Option<CouponOut>,
+    virtual_goods: bool,
+    coupons: Vec<CouponOut>,
     sub_orders: Vec<SubOrderOut>,
     splits: Vec<SplitOut>,
     callback: &'a str,
@@ -54,42 +64,57 @@ struct TermsOut<'a> {
     attributes: Option<AttributesOut<'a>>,
 }
 
+/// A coupon, in the order in which they are applied.
 #[derive(Debug, Serialize)]
 struct CouponOut {
-    campaign: String,
+    campaign: u32,
     subsidy: String,
+    /// Of each sub-order.
+    shares: Vec<String>,
+    funders: Vec<SumOut>,
 }
 
 #[derive(Debug, Serialize)]
 struct SubOrderOut {
     merchant_account: String,
     amount: String,
-    released: String,
-    refunded: String,
 }
 
 #[derive(Debug, Serialize)]
 struct SplitOut {
-    account: String,
-    account_kind: &'static str,
+    #[serde(flatten)]
+    receiver: AccountOut,
     #[serde(skip_serializing_if = "Option::is_none")]
     percent: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fixed: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tiers: Option<Vec<TierOut>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    remainder: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    within: Option<u8>,
 }
 
-/// The order's money by part; `refunding` is on its way back.
 #[derive(Debug, Serialize)]
-struct MoneyOut {
-    payable: String,
-    subsidy: String,
-    frozen: String,
-    released: String,
-    refunded: String,
-    refunding: String,
-    refunded_to_payer: String,
-    fee: String,
-    fee_taken_from_merchants: String,
+struct TierOut {
+    from: String,
+    percent: String,
+}
+
+/// A release; without a number, the one of all that was left.
+#[derive(Debug, Serialize)]
+struct ReleaseOut<'a> {
+    release_no: &'a str,
+    amount: String,
+}
+
+/// A dispute that is open.
+#[derive(Debug, Serialize)]
+struct DisputeOut {
+    before: &'static str,
+    /// What is held of the money that receivers already got.
+    held: Vec<SumOut>,
 }
 
 #[derive(Debug, Serialize)]
@@ -103,22 +128,15 @@ struct AttemptOut<'a> {
     action: Option<ActionOut>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// Whether its payment is parked and waits for an operator.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    parked: bool,
     fee: String,
     rule: &'static str,
     rules_version: u32,
     because: Vec<String>,
     started_at: String,
     queries: u16,
-}
-
-#[derive(Debug, Serialize)]
-struct RefundOut<'a> {
-    no: u8,
-    refund_no: &'a str,
-    attempt: u8,
-    state: &'static str,
-    amount: String,
-    to_payer: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -137,8 +155,8 @@ struct EntryOut {
 
 #[derive(Debug, Serialize)]
 struct PostingOut {
-    account: String,
-    account_kind: &'static str,
+    #[serde(flatten)]
+    account: AccountOut,
     side: &'static str,
     amount: String,
 }
@@ -157,10 +175,13 @@ impl<'a> LifeOut<'a> {
             closed: order.closed.map(|reason| reason.name()),
             created_at: time_text(order.created_at()),
             release_at: frozen.then(|| time_text(order.release_at)),
-            terms: TermsOut::new(order),
+            terms: TermsOut::new(&order.terms),
+            agreement: order.agreement,
             money: MoneyOut::new(order),
             attempts: order.attempts.iter().map(|attempt| AttemptOut::new(order, attempt, router)).collect(),
-            refunds: order.refunds.iter().map(|one| RefundOut::new(one, order.terms.currency)).collect(),
+            releases: order.releases.iter().map(|one| ReleaseOut::new(one, order.terms.currency)).collect(),
+            refunds: order.refunds.iter().map(|one| RefundOut::new(order, one)).collect(),
+            dispute: DisputeOut::new(order),
             contradictions: order.contradictions,
             steps: order.steps.iter().map(StepOut::new).collect(),
             entries: order.entries.iter().map(EntryOut::new).collect(),
@@ -168,28 +189,12 @@ impl<'a> LifeOut<'a> {
     }
 }
 
-fn sum(amounts: impl Iterator<Item = Amount>, currency: Currency) -> String {
-    suanpan_model::money::signed_text(amounts.map(Amount::signed).sum(), currency)
-}
-
 impl<'a> TermsOut<'a> {
-    fn new(order: &'a Order) -> Self {
-        let terms: &OrderTerms = &order.terms;
+    fn new(terms: &'a OrderTerms) -> Self {
         let text = |amount: Amount| amount.to_text(terms.currency);
-        let part = |amounts: &[Amount], place: usize| text(amounts.get(place).copied().unwrap_or_default());
-        let sub_orders = terms.sub_orders.iter().enumerate().map(|(place, sub_order)| SubOrderOut {
+        let sub_orders = terms.sub_orders.iter().map(|sub_order| SubOrderOut {
             merchant_account: sub_order.merchant.raw().to_string(),
             amount: text(sub_order.amount),
-            released: part(&order.released, place),
-            refunded: part(&order.refunded, place),
-        });
-        let splits = terms.splits.iter().map(|rule| {
-            let (percent, fixed) = match rule.share {
-                Share::Bps(points) => (Some(format!("{}.{:02}", points / 100, points % 100)), None),
-                Share::Fixed(amount) => (None, Some(text(amount))),
-            };
-            let account = rule.receiver.raw().to_string();
-            SplitOut { account, account_kind: rule.receiver.kind().name(), percent, fixed }
         });
         Self {
             payer: &terms.payer,
@@ -201,12 +206,10 @@ impl<'a> TermsOut<'a> {
             description: &terms.description,
             expires_at: time_text(terms.expires_at),
             escrow: terms.escrow,
-            coupon: terms.coupon.map(|coupon| CouponOut {
-                campaign: coupon.campaign.to_string(),
-                subsidy: text(coupon.subsidy),
-            }),
+            virtual_goods: terms.virtual_goods,
+            coupons: terms.coupons.iter().map(|coupon| CouponOut::new(coupon, terms.currency)).collect(),
             sub_orders: sub_orders.collect(),
-            splits: splits.collect(),
+            splits: terms.splits.iter().map(|rule| SplitOut::new(rule, terms.currency)).collect(),
             callback: &terms.callback,
             metadata: terms.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
             attributes: terms.attributes.as_deref().map(AttributesOut::new),
@@ -214,28 +217,52 @@ impl<'a> TermsOut<'a> {
     }
 }
 
-impl MoneyOut {
-    fn new(order: &Order) -> Self {
-        let currency = order.terms.currency;
-        let text = |amount: Amount| amount.to_text(currency);
-        let refunds = |alive: bool| {
-            let done = move |refund: &&Refund| {
-                if alive { refund.state.is_alive() } else { refund.state == RefundState::Succeeded }
-            };
-            order.refunds.iter().filter(done)
-        };
-        let paid_by = order.paid_by.and_then(|no| order.attempt(no));
+impl CouponOut {
+    fn new(coupon: &CouponUse, currency: Currency) -> Self {
+        let funder = |(account, amount): &(AccountId, Amount)| SumOut::new(*account, *amount, currency);
         Self {
-            payable: text(order.terms.payable()),
-            subsidy: text(order.terms.subsidy()),
-            frozen: text(order.frozen),
-            released: sum(order.released.iter().copied(), currency),
-            refunded: sum(refunds(false).map(|refund| refund.amount), currency),
-            refunding: sum(refunds(true).map(|refund| refund.amount), currency),
-            refunded_to_payer: sum(refunds(false).map(|refund| refund.to_payer), currency),
-            fee: text(paid_by.map_or(Amount::ZERO, |attempt| attempt.fee)),
-            fee_taken_from_merchants: text(order.fee_taken),
+            campaign: coupon.campaign.0,
+            subsidy: coupon.subsidy.to_text(currency),
+            shares: coupon.shares.iter().map(|share| share.to_text(currency)).collect(),
+            funders: coupon.funders.iter().map(funder).collect(),
         }
+    }
+}
+
+impl SplitOut {
+    fn new(rule: &SplitRule, currency: Currency) -> Self {
+        let receiver = AccountOut::new(rule.receiver);
+        let mut split =
+            Self { receiver, percent: None, fixed: None, tiers: None, remainder: false, within: rule.within };
+        match &rule.share {
+            Share::Bps(bps) => split.percent = Some(percent_text(*bps)),
+            Share::Fixed(amount) => split.fixed = Some(amount.to_text(currency)),
+            Share::Tiered(tiers) => {
+                let tier = |tier: &suanpan_model::Tier| TierOut {
+                    from: tier.from.to_text(currency),
+                    percent: percent_text(tier.bps),
+                };
+                split.tiers = Some(tiers.iter().map(tier).collect());
+            }
+            Share::Remainder => split.remainder = true,
+        }
+        split
+    }
+}
+
+impl<'a> ReleaseOut<'a> {
+    fn new(release: &'a Release, currency: Currency) -> Self {
+        Self { release_no: &release.release_no, amount: release.amount.to_text(currency) }
+    }
+}
+
+impl DisputeOut {
+    fn new(order: &Order) -> Option<Self> {
+        let dispute = order.dispute.as_ref()?;
+        let held = |hold: &suanpan_model::order::OrderHold| {
+            SumOut::new(hold.account, hold.amount, order.terms.currency)
+        };
+        Some(Self { before: dispute.before.name(), held: dispute.holds.iter().map(held).collect() })
     }
 }
 
@@ -257,6 +284,7 @@ impl<'a> AttemptOut<'a> {
             state: attempt.state.name(),
             action,
             reason,
+            parked: order.parked().any(|parked| parked.no == attempt.no),
             fee: attempt.fee.to_text(currency),
             rule: attempt.route.rule.name(),
             rules_version: attempt.route.rules_version,
@@ -272,19 +300,6 @@ pub(super) fn channel_name(router: &Router, channel: ChannelId) -> String {
     router.capability(channel).map_or_else(|| channel.to_string(), |known| known.name.to_string())
 }
 
-impl<'a> RefundOut<'a> {
-    fn new(refund: &'a Refund, currency: Currency) -> Self {
-        Self {
-            no: refund.no,
-            refund_no: &refund.refund_no,
-            attempt: refund.attempt.0,
-            state: refund.state.name(),
-            amount: refund.amount.to_text(currency),
-            to_payer: refund.to_payer.to_text(currency),
-        }
-    }
-}
-
 impl StepOut {
     fn new(step: &Step) -> Self {
         Self { at: time_text(step.at), kind: step.kind.name(), status: step.status.name() }
@@ -294,8 +309,7 @@ impl StepOut {
 impl EntryOut {
     fn new(entry: &Entry) -> Self {
         let postings = entry.postings.iter().map(|posting| PostingOut {
-            account: posting.account.raw().to_string(),
-            account_kind: posting.account.kind().name(),
+            account: AccountOut::new(posting.account),
             side: posting.side.name(),
             amount: posting.amount.to_text(entry.currency),
         });

@@ -7,7 +7,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::Text;
+use super::{Object, Text};
 
 /// An order.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -38,14 +38,17 @@ pub struct OrderIn<'a> {
     pub expires_at: Option<Text<'a>>,
     /// True when absent.
     pub escrow: Option<bool>,
-    pub coupon: Option<CouponIn>,
+    /// False when absent.
+    pub virtual_goods: Option<bool>,
+    /// In any order: campaigns say in which order they are applied.
+    pub coupons: Option<Vec<Object<CouponIn>>>,
     /// Short for one sub-order of the whole amount.
     #[serde(borrow)]
     pub merchant: Option<Text<'a>>,
     #[serde(borrow)]
-    pub sub_orders: Option<Vec<SubOrderIn<'a>>>,
+    pub sub_orders: Option<Vec<Object<SubOrderIn<'a>>>>,
     #[serde(borrow)]
-    pub splits: Option<Vec<SplitIn<'a>>>,
+    pub splits: Option<Vec<Object<SplitIn<'a>>>>,
     #[serde(borrow)]
     pub callback: Option<Text<'a>>,
     #[serde(borrow)]
@@ -90,19 +93,38 @@ pub struct SubOrderIn<'a> {
     pub amount: Text<'a>,
 }
 
-/// A receiver beside the merchants: a percentage or a fixed sum.
+/// A receiver beside the merchants, and one of four forms of share.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SplitIn<'a> {
     /// Who receives.
     #[serde(borrow)]
     pub receiver: ReceiverIn<'a>,
-    /// Percentage of what is released, at most two decimals.
+    /// Percentage of what is divided, at most two decimals.
     #[serde(borrow)]
     pub percent: Option<Text<'a>>,
     /// Fixed sum in the order's currency.
     #[serde(borrow)]
     pub fixed: Option<Text<'a>>,
+    /// Percentages by size of what is divided.
+    #[serde(borrow)]
+    pub tiers: Option<Vec<Object<TierIn<'a>>>>,
+    /// What the others of the level leave.
+    pub remainder: Option<bool>,
+    /// Place of an earlier split, from 0, whose part this one divides.
+    pub within: Option<u8>,
+}
+
+/// A percentage from some size on.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TierIn<'a> {
+    /// Smallest sum that it is for.
+    #[serde(borrow)]
+    pub from: Text<'a>,
+    /// Percentage of the whole sum, at most two decimals.
+    #[serde(borrow)]
+    pub percent: Text<'a>,
 }
 
 /// An account by type and reference.
@@ -182,18 +204,24 @@ impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
     }
 }
 
-/// Release all that is left, or part of it.
+/// Release part of what is frozen.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ConfirmIn<'a> {
+pub struct ReleaseIn<'a> {
+    /// The mall's number for the release; repeats are recognised by it.
+    #[serde(borrow)]
+    pub release_no: Option<Text<'a>>,
     /// Place of the sub-order in the order, from 0; all when absent.
     pub sub_order: Option<u8>,
     /// How much of it; all that is left when absent.
     #[serde(borrow)]
     pub amount: Option<Text<'a>>,
-    /// Currency of the amount; CNY when absent.
+    /// Currency of the amounts; the order's must be the same. CNY when absent.
     #[serde(borrow)]
     pub currency: Option<Text<'a>>,
+    /// Receivers of this release instead of the order's splits; the merchants get what they leave.
+    #[serde(borrow)]
+    pub payees: Option<Vec<Object<SplitIn<'a>>>>,
 }
 
 /// Give money back.
@@ -203,12 +231,38 @@ pub struct RefundIn<'a> {
     /// The mall's number for the refund; repeats are recognised by it.
     #[serde(borrow)]
     pub refund_no: Option<Text<'a>>,
-    /// Part of the price to undo; all that is frozen when absent.
+    /// Place of the sub-order in the order, from 0; all when absent.
+    pub sub_order: Option<u8>,
+    /// Part of the price to undo; all that can still be given back when absent.
     #[serde(borrow)]
     pub amount: Option<Text<'a>>,
-    /// Currency of the amount; CNY when absent.
+    /// Currency of the amount; the order's must be the same. CNY when absent.
     #[serde(borrow)]
     pub currency: Option<Text<'a>>,
+}
+
+/// End a dispute.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResolveIn<'a> {
+    /// What goes back to the payer; nothing when absent.
+    #[serde(borrow)]
+    pub refund: Option<Object<RefundIn<'a>>>,
+}
+
+/// End a refund that its channel cannot finish.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FinishIn<'a> {
+    /// `to_account`, `outside`, `resend` or `give_up`.
+    #[serde(borrow)]
+    pub way: Text<'a>,
+    /// The cash account that `to_account` pays into.
+    #[serde(borrow)]
+    pub reference: Option<Text<'a>>,
+    /// What the operator notes, for example the number of a bank transfer.
+    #[serde(borrow)]
+    pub note: Option<Text<'a>>,
 }
 
 /// The code that the payer typed.
@@ -232,16 +286,21 @@ pub struct NotificationIn<'a> {
     /// The engine's number for the attempt, as the channel was given it.
     #[serde(borrow)]
     pub payment_no: Text<'a>,
+    /// The engine's number of the refund under the order, when it is about one.
+    pub refund: Option<u8>,
     /// The channel's own number.
     #[serde(borrow)]
     pub channel_no: Text<'a>,
-    /// `succeeded`, `failed` or `closed`.
+    /// `succeeded`, `failed` or `closed`; of a refund `succeeded`, `failed`, `abnormal` or `bounced`.
     #[serde(borrow)]
     pub status: Text<'a>,
-    /// What was paid.
+    /// What was paid or given back.
     #[serde(borrow)]
     pub amount: Text<'a>,
     /// Its currency.
     #[serde(borrow)]
     pub currency: Text<'a>,
+    /// The channel's own code of a refusal.
+    #[serde(borrow)]
+    pub code: Option<Text<'a>>,
 }

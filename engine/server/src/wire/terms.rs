@@ -1,23 +1,24 @@
 //! From an order as it is written to the terms that the engine records.
 
+use std::sync::Arc;
+
 use smallvec::{SmallVec, smallvec};
 use smol_str::SmolStr;
-use suanpan_model::order::Share;
+use suanpan_core::coupon::{COUPONS_MAX, uses};
 use suanpan_model::{
     AccountId, AccountType, Amount, Bank, Campaign, CampaignId, CardType, CouponUse, Currency, DurationMs,
-    OrderTerms, PayKind, PlatformId, RejectCode, SplitRule, SubOrder, TimestampMs,
+    OrderTerms, PayKind, PlatformId, RejectCode, SubOrder, TimestampMs,
 };
 
 use super::attributes::attributes;
-use super::forms::{Checked, Refusal, currency, is_line, is_reference, pay_kind, positive_amount};
-use super::order::{AccountRef, OrderIn, Pairs, ReceiverIn, SplitIn};
-use super::{Text, account_kind, card_type, reference};
-use crate::text::{parse_percent, parse_time};
+use super::forms::{Checked, Refusal, currency, is_reference, line, pay_kind, positive_amount};
+use super::order::{CouponIn, OrderIn, Pairs};
+use super::splits::{Names, split_rules};
+use super::{Object, Text, card_type, reference};
+use crate::text::parse_time;
 
 /// Most sub-orders of one order; a release names one of them with a byte.
 pub const SUB_ORDERS_MAX: usize = 100;
-/// Most receivers that are read; the platform's own limit is lower.
-pub const SPLITS_MAX: usize = 100;
 /// Longest description in characters.
 pub const DESCRIPTION_MAX: usize = 256;
 /// Longest callback in characters.
@@ -34,7 +35,7 @@ pub trait Lookup {
     /// The account that the platform knows under `reference`.
     fn account(&self, kind: AccountType, reference: &str) -> Option<AccountId>;
     /// A campaign of the platform.
-    fn campaign(&self, id: CampaignId) -> Option<Campaign>;
+    fn campaign(&self, id: CampaignId) -> Option<Arc<Campaign>>;
 }
 
 /// What an order is read against.
@@ -62,7 +63,7 @@ pub struct Parsed {
 ///
 /// # Errors
 /// Of the fields in this order, the first that is missing, malformed, unknown or out of bounds: order_no, payer,
-/// currency, kind, amount, merchant and sub_orders, splits, coupon, bank, card_type, agreement_no, description, expires_at,
+/// currency, kind, amount, merchant and sub_orders, splits, coupons, bank, card_type, agreement_no, description, expires_at,
 /// callback, metadata, payer_attributes, category, holder. What needs the engine's state (limits of the platform, balances, channels) is checked there.
 pub fn terms(order: &OrderIn<'_>, context: &OrderContext<'_>) -> Checked<Parsed> {
     let order_no =
@@ -80,6 +81,8 @@ pub fn terms(order: &OrderIn<'_>, context: &OrderContext<'_>) -> Checked<Parsed>
         PayKind::Gateway | PayKind::QuickPay => None,
     };
     let expires_at = order.expires_at.as_deref().map(expiry).transpose()?;
+    let sub_orders = sub_orders(order, amount, &names)?;
+    let splits = split_rules(order.splits.as_deref().unwrap_or_default(), "splits", &names)?;
     Ok(Parsed {
         default_expiry: expires_at.is_none(),
         terms: OrderTerms {
@@ -90,15 +93,16 @@ pub fn terms(order: &OrderIn<'_>, context: &OrderContext<'_>) -> Checked<Parsed>
             amount,
             currency,
             kind,
-            sub_orders: sub_orders(order, amount, &names)?,
-            splits: splits(order.splits.as_deref().unwrap_or_default(), &names)?,
-            coupon: coupon(order, context.lookup)?,
+            coupons: coupons(order.coupons.as_deref().unwrap_or_default(), &sub_orders, context.lookup)?,
+            sub_orders,
+            splits: splits.into(),
             bank: order.bank.as_deref().map(bank).transpose()?,
             card_type: order.card_type.as_deref().map(read_card_type).transpose()?,
             agreement_no: line("agreement_no", order.agreement_no.as_deref(), super::forms::REFERENCE_MAX)?,
             description: line("description", order.description.as_deref(), DESCRIPTION_MAX)?,
             expires_at: expires_at.unwrap_or(context.now + context.order_ttl),
             escrow: order.escrow.unwrap_or(true),
+            virtual_goods: order.virtual_goods.unwrap_or(false),
             callback: callback(order.callback.as_deref())?,
             metadata: order.metadata.as_ref().map_or(Ok(Vec::new()), metadata)?,
             attributes: attributes(
@@ -112,39 +116,6 @@ pub fn terms(order: &OrderIn<'_>, context: &OrderContext<'_>) -> Checked<Parsed>
 
 fn required<'a>(field: &'static str, text: Option<&'a Text<'_>>, expected: &'static str) -> Checked<&'a str> {
     text.map(|text| &**text).ok_or_else(|| Refusal::new(RejectCode::MissingField, field, expected))
-}
-
-/// Names of one platform in one currency.
-struct Names<'a> {
-    platform: PlatformId,
-    currency: Currency,
-    lookup: &'a dyn Lookup,
-}
-
-impl Names<'_> {
-    fn account(&self, kind: AccountType, name: &str, field: &'static str) -> Checked<AccountId> {
-        self.lookup.account(kind, name).ok_or_else(|| {
-            let expected = format!("a {} account that was opened on this platform", kind.name());
-            Refusal::new(RejectCode::UnknownAccount, field, expected)
-        })
-    }
-
-    fn receiver(&self, receiver: &ReceiverIn<'_>) -> Checked<AccountId> {
-        match receiver {
-            ReceiverIn::Named(name) if &**name == "platform" => {
-                Ok(AccountId::internal(AccountType::CommissionIncome, self.platform.0, self.currency, 0))
-            }
-            ReceiverIn::Named(_) => {
-                let expected = "\"platform\" or an object with kind and reference";
-                Err(Refusal::new(RejectCode::InvalidField, "receiver", expected))
-            }
-            ReceiverIn::Account(AccountRef { kind, reference: name }) => {
-                let kind = account_kind("receiver.kind", kind)?;
-                let name = reference("receiver.reference", name)?;
-                self.account(kind, name, "receiver.reference")
-            }
-        }
-    }
 }
 
 fn sub_orders(order: &OrderIn<'_>, whole: Amount, names: &Names<'_>) -> Checked<SmallVec<[SubOrder; 1]>> {
@@ -189,41 +160,26 @@ fn sub_orders(order: &OrderIn<'_>, whole: Amount, names: &Names<'_>) -> Checked<
     Ok(read)
 }
 
-fn splits(rules: &[SplitIn<'_>], names: &Names<'_>) -> Checked<SmallVec<[SplitRule; 2]>> {
-    if rules.len() > SPLITS_MAX {
-        let expected = format!("at most {SPLITS_MAX} receivers");
-        return Err(Refusal::new(RejectCode::SplitTooMany, "splits", expected));
+/// What the campaigns that are named take off. Whether they may be used is for the engine to say, which first sees
+/// whether the order is known: a repeat may come after a campaign ended.
+fn coupons(
+    named: &[Object<CouponIn>],
+    sub_orders: &[SubOrder],
+    lookup: &dyn Lookup,
+) -> Checked<Vec<CouponUse>> {
+    if named.len() > COUPONS_MAX {
+        let expected = format!("at most {COUPONS_MAX} coupons");
+        return Err(Refusal::new(RejectCode::InvalidField, "coupons", expected));
     }
-    let read = |(place, rule): (usize, &SplitIn<'_>)| {
-        split(rule, names).map_err(|refusal| refusal.inside(format!("splits[{place}]")))
+    let campaign = |(place, coupon): (usize, &Object<CouponIn>)| {
+        lookup.campaign(CampaignId(coupon.campaign)).ok_or_else(|| {
+            let field = format!("coupons[{place}].campaign");
+            Refusal::new(RejectCode::UnknownCampaign, field, "a campaign of this platform")
+        })
     };
-    rules.iter().enumerate().map(read).collect()
-}
-
-fn split(rule: &SplitIn<'_>, names: &Names<'_>) -> Checked<SplitRule> {
-    let share = match (&rule.percent, &rule.fixed) {
-        (Some(text), None) => {
-            let points = parse_percent(text).filter(|points| *points > 0).ok_or_else(|| {
-                let expected = "a percentage from \"0.01\" to \"100\" with at most two decimals";
-                Refusal::new(RejectCode::InvalidField, "percent", expected)
-            })?;
-            Share::Bps(points)
-        }
-        (None, Some(text)) => Share::Fixed(positive_amount("fixed", text, names.currency)?),
-        (Some(_), Some(_)) => {
-            return Err(Refusal::new(RejectCode::InvalidField, "percent", "either percent or fixed"));
-        }
-        (None, None) => return Err(Refusal::new(RejectCode::MissingField, "percent", "percent or fixed")),
-    };
-    Ok(SplitRule { receiver: names.receiver(&rule.receiver)?, share })
-}
-
-fn coupon(order: &OrderIn<'_>, lookup: &dyn Lookup) -> Checked<Option<CouponUse>> {
-    let Some(coupon) = &order.coupon else { return Ok(None) };
-    let campaign = lookup.campaign(CampaignId(coupon.campaign)).ok_or_else(|| {
-        Refusal::new(RejectCode::UnknownCampaign, "coupon.campaign", "a campaign of this platform")
-    })?;
-    Ok(Some(CouponUse { campaign: campaign.id, subsidy: campaign.face }))
+    let campaigns = named.iter().enumerate().map(campaign).collect::<Checked<Vec<Arc<Campaign>>>>()?;
+    let campaigns: Vec<&Campaign> = campaigns.iter().map(|campaign| &**campaign).collect();
+    Ok(uses(&campaigns, sub_orders))
 }
 
 fn bank(code: &str) -> Checked<Bank> {
@@ -235,15 +191,6 @@ fn bank(code: &str) -> Checked<Bank> {
 
 fn read_card_type(name: &str) -> Checked<CardType> {
     card_type(name).ok_or_else(|| Refusal::new(RejectCode::InvalidField, "card_type", "debit or credit"))
-}
-
-fn line(field: &'static str, text: Option<&str>, most: usize) -> Checked<SmolStr> {
-    let text = text.unwrap_or_default();
-    if !is_line(text, most) {
-        let expected = format!("at most {most} characters without control characters");
-        return Err(Refusal::new(RejectCode::InvalidField, field, expected));
-    }
-    Ok(text.into())
 }
 
 fn expiry(text: &str) -> Checked<TimestampMs> {

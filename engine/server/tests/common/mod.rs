@@ -55,7 +55,19 @@ impl Answer {
     }
 }
 
-fn config(dir: &Path) -> Config {
+async fn answer(request: reqwest::RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+    Answer {
+        status: response.status().as_u16(),
+        content_type: header("content-type").unwrap_or_default(),
+        retry_after: header("retry-after"),
+        allow: header("allow"),
+        text: response.text().await.unwrap(),
+    }
+}
+
+pub fn config(dir: &Path) -> Config {
     let mut config = Config::parse(include_str!("shop.toml")).unwrap();
     let channels = dir.join("channels.toml");
     std::fs::write(&channels, include_str!("channels.toml")).unwrap();
@@ -94,16 +106,18 @@ impl Shop {
     }
 
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
-        let response = request.send().await.unwrap();
-        let header =
-            |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
-        Answer {
-            status: response.status().as_u16(),
-            content_type: header("content-type").unwrap_or_default(),
-            retry_after: header("retry-after"),
-            allow: header("allow"),
-            text: response.text().await.unwrap(),
+        answer(request).await
+    }
+
+    /// Posts all of them at once, without waiting for any; the answers in their order.
+    pub async fn post_all(&self, requests: &[(String, Value)]) -> Vec<Answer> {
+        let request = |(path, body): &(String, Value)| self.client.post(self.url(path)).json(body);
+        let tasks: Vec<_> = requests.iter().map(request).map(|one| actix_rt::spawn(answer(one))).collect();
+        let mut answers = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            answers.push(task.await.unwrap());
         }
+        answers
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -140,6 +154,19 @@ impl Shop {
         balance["balance"].as_str().unwrap().to_owned()
     }
 
+    /// Looks at an account of the shop's platform until it has this balance and its owner owes this.
+    pub async fn until_balance(&self, kind: &str, reference: &str, balance: &str, owed: &str) {
+        let mut known = Value::Null;
+        for _ in 0..500 {
+            known = self.get(&format!("{MALL}/accounts/{kind}/{reference}")).await.ok();
+            if known["balance"] == balance && known["owed"] == owed {
+                return;
+            }
+            actix_rt::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("{balance} and {owed} owed are expected: {known}");
+    }
+
     /// Looks at an order until `done`.
     pub async fn until(&self, order: &str, done: impl Fn(&Value) -> bool) -> Value {
         for _ in 0..500 {
@@ -152,7 +179,24 @@ impl Shop {
         panic!("it does not come to that: {}", self.life(order).await);
     }
 
-    /// The books balance and agree with the channels'.
+    /// A paid order over 100.00 for M1 whose money is frozen.
+    pub async fn frozen(&self, body: &Value) -> String {
+        let order = self.order(body).await;
+        self.until(&order, |life| life["status"] == "frozen").await;
+        order
+    }
+
+    /// What a channel says about the first attempt of an order.
+    pub async fn notify(&self, channel: &str, order: &str, changes: Value) -> Answer {
+        let life = self.life(order).await;
+        let news = json!({
+            "payment_no": life["attempts"][0]["payment_no"], "channel_no": "C1", "status": "succeeded",
+            "amount": life["money"]["payable"], "currency": life["terms"]["currency"],
+        });
+        self.post(&format!("/v1/channels/{channel}/notifications"), &with(news, changes)).await
+    }
+
+    /// The books balance.
     pub async fn assert_balanced(&self) {
         let trial = self.get("/v1/trial-balance").await.ok();
         assert_eq!(trial["balanced"], true, "{trial}");
@@ -170,6 +214,11 @@ pub fn waiting(order_no: &str) -> Value {
 /// The same, paid at once.
 pub fn paid(order_no: &str) -> Value {
     with(waiting(order_no), json!({ "bank": "CMB" }))
+}
+
+/// The same, through a channel that never says whether a refund was made.
+pub fn vague(order_no: &str) -> Value {
+    with(waiting(order_no), json!({ "bank": "ABC" }))
 }
 
 /// An object with some fields replaced; null takes a field out.
