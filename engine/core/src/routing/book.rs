@@ -117,8 +117,7 @@ impl<'a> Layout<'a> {
                 let of_key = || statement.iter().filter(|condition| condition.key == axis.key);
                 if of_key().next().is_some() {
                     let passes = |cell| {
-                        axis.is_possible(cell)
-                            && of_key().all(|condition| axis.passes(cell, &condition.test))
+                        axis.is_possible(cell) && of_key().all(|condition| axis.passes(cell, &condition.test))
                     };
                     used.push((place, CellSet::new(axis.cells(), passes)));
                 }
