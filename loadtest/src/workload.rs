@@ -182,7 +182,7 @@ fn expect(
     router: &Router,
     now: TimestampMs,
 ) -> Result<Template> {
-    let request = RouteRequest::of(terms, now, &[]);
+    let request = RouteRequest::of(&terms, now, &[]);
     let route = router.decide(&request, &AllOpen)?;
     let channel = route.channel;
     let taking = descriptors.iter().find(|descriptor| descriptor.capability.id == channel);
