@@ -145,7 +145,7 @@ impl Book {
         let words = statements.len().div_ceil(64);
         let mut all = vec![u64::MAX; words].into_boxed_slice();
         if let Some(last) = all.last_mut()
-            && statements.len() % 64 != 0
+            && !statements.len().is_multiple_of(64)
         {
             *last = (1 << (statements.len() % 64)) - 1;
         }

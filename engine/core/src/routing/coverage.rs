@@ -6,7 +6,7 @@ use super::axis::Axis;
 use super::book::{Boxed, CellSet};
 
 /// Most pieces into which orders are cut before a question is given up.
-const PIECES_MAX: usize = 2_000;
+const PIECES_MAX: usize = 250;
 /// Gaps that are told.
 const GAPS_TOLD: usize = 3;
 
@@ -23,17 +23,24 @@ pub(super) enum Meets {
     Apart,
 }
 
-fn cells(of: &Boxed, axis: usize) -> Option<&CellSet> {
-    of.iter().find(|(place, _)| *place == axis).map(|(_, cells)| cells)
+/// Whether `both` holds on every axis that both boxes use. Boxes name their axes in ascending order.
+fn on_common_axes(one: &Boxed, other: &Boxed, both: impl Fn(&CellSet, &CellSet) -> bool) -> bool {
+    let mut others = other.iter().peekable();
+    one.iter().all(|(axis, cells)| {
+        while others.next_if(|(place, _)| place < axis).is_some() {}
+        others.peek().filter(|(place, _)| place == axis).is_none_or(|(_, also)| both(cells, also))
+    })
 }
 
 /// Whether `outer` holds whenever `inner` does.
 fn contains(outer: &Boxed, inner: &Boxed) -> bool {
-    outer.iter().all(|(axis, allowed)| cells(inner, *axis).is_some_and(|narrow| narrow.is_within(allowed)))
+    let uses = |axis: usize| inner.iter().any(|(place, _)| *place == axis);
+    outer.iter().all(|(axis, _)| uses(*axis))
+        && on_common_axes(outer, inner, |allowed, narrow| narrow.is_within(allowed))
 }
 
 fn intersects(one: &Boxed, other: &Boxed) -> bool {
-    one.iter().all(|(axis, allowed)| cells(other, *axis).is_none_or(|also| also.meets(allowed)))
+    on_common_axes(one, other, CellSet::meets)
 }
 
 /// How two rules lie to each other.
@@ -41,14 +48,14 @@ pub(super) fn meets(earlier: &[Boxed], later: &[Boxed]) -> Meets {
     let covered = |inner: &[Boxed], outer: &[Boxed]| {
         inner.iter().all(|inner| outer.iter().any(|outer| contains(outer, inner)))
     };
-    if covered(later, earlier) {
+    if !earlier.iter().any(|one| later.iter().any(|other| intersects(one, other))) {
+        Meets::Apart
+    } else if covered(later, earlier) {
         Meets::Covers
     } else if covered(earlier, later) {
         Meets::Inside
-    } else if earlier.iter().any(|one| later.iter().any(|other| intersects(one, other))) {
-        Meets::Overlaps
     } else {
-        Meets::Apart
+        Meets::Overlaps
     }
 }
 
@@ -65,8 +72,9 @@ fn subtract(axes: &[Axis], from: Boxed, what: &Boxed, into: &mut Vec<Boxed>) {
         let allowed = known.map_or_else(all, |place| rest[place].1.clone());
         let outside = allowed.without(taken);
         let place = known.unwrap_or_else(|| {
-            rest.push((*axis, allowed.clone()));
-            rest.len() - 1
+            let place = rest.partition_point(|(place, _)| place < axis);
+            rest.insert(place, (*axis, allowed.clone()));
+            place
         });
         if !outside.is_empty() {
             let mut piece = rest.clone();

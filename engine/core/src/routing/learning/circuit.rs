@@ -64,6 +64,7 @@ pub struct Health {
 }
 
 /// How an answer counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Answer {
     Good,
     Fault,
@@ -126,7 +127,7 @@ impl Health {
             Observed::NotSent { own: false } => (true, Answer::Neutral),
             Observed::InDoubt { first, own: false } | Observed::Closed { first } => (first, Answer::Neutral),
         };
-        if first && !matches!(answer, Answer::Neutral) {
+        if first && answer != Answer::Neutral {
             self.measure(took);
         }
         match self.circuit {
@@ -134,7 +135,7 @@ impl Health {
             // What was under way when the circuit opened says nothing new.
             Circuit::Open { .. } => {}
             Circuit::HalfOpen { since, .. } if seen.started_at < since => {}
-            Circuit::HalfOpen { .. } => self.judge_probe(first, &answer, seen.at, policy),
+            Circuit::HalfOpen { .. } => self.judge_probe(first, answer, seen.at, policy),
         }
     }
 
@@ -180,7 +181,7 @@ impl Health {
         (self.faults, self.answers) = (0, 0);
     }
 
-    fn judge_probe(&mut self, first: bool, answer: &Answer, at: TimestampMs, policy: &HealthPolicy) {
+    fn judge_probe(&mut self, first: bool, answer: Answer, at: TimestampMs, policy: &HealthPolicy) {
         let Circuit::HalfOpen { wait, under_way, passed, .. } = &mut self.circuit else { return };
         match answer {
             Answer::Fault => {

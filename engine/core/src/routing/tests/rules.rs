@@ -54,6 +54,7 @@ fn decides(condition: &Condition, request: &RouteRequest<'_>) -> bool {
     let rules = by_rules(vec![rule("only", vec![vec![condition.clone()]], to(2))]);
     let route = router(channels(), rules).decide(request, &AllOpen).unwrap();
     assert_eq!(route.trace.rule_no == 1, route.channel == ChannelId(2));
+    assert!(!route.because.spilled(), "a decision over 16 channels needs no memory of its own");
     route.channel == ChannelId(2)
 }
 
