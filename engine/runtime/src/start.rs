@@ -239,7 +239,7 @@ fn shards(
         }
     }
     for (campaign, stock) in recovered.campaigns {
-        shared.registry.insert_campaign(campaign, stock);
+        shared.registry.insert_campaign(&campaign, stock);
     }
     let balances = recovered
         .balances
