@@ -302,7 +302,7 @@ impl BalanceShard {
             self.shared.registry.insert(account, name, facts);
         }
         for (campaign, stock) in batch.campaigns {
-            self.shared.registry.insert_campaign(campaign, stock);
+            self.shared.registry.insert_campaign(&campaign, stock);
         }
     }
 

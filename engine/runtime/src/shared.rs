@@ -119,10 +119,10 @@ impl Registry {
     }
 
     /// Makes a recorded campaign known.
-    pub fn insert_campaign(&self, campaign: Arc<Campaign>, stock: AccountId) {
+    pub fn insert_campaign(&self, campaign: &Arc<Campaign>, stock: AccountId) {
         self.campaigns.rcu(|known| {
             let mut known = FxHashMap::clone(known);
-            known.insert(campaign.id, (Arc::clone(&campaign), stock));
+            known.insert(campaign.id, (Arc::clone(campaign), stock));
             known
         });
     }

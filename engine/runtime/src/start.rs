@@ -253,7 +253,7 @@ pub fn shards(
         }
     }
     for (campaign, stock) in recovered.campaigns {
-        shared.registry.insert_campaign(campaign, stock);
+        shared.registry.insert_campaign(&campaign, stock);
     }
     let balances = recovered
         .balances

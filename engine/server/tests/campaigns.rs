@@ -318,12 +318,14 @@ async fn stock_and_limits_are_exact_when_many_ask_at_once() {
 #[actix_web::test]
 async fn a_repeat_is_a_repeat_also_after_the_campaign_ended() {
     let shop = Shop::open().await;
-    let until = time_text(TimestampMs(shop.engine.now().0 + 1_200));
-    record(&shop, 41, json!({ "valid_until": until, "stock": 9 })).await;
+    let ends = TimestampMs(shop.engine.now().0 + 4_000);
+    record(&shop, 41, json!({ "valid_until": time_text(ends), "stock": 9 })).await;
     let path = format!("{MALL}/orders");
     let first = shop.post(&path, &using(paid("T1"), &[41])).await;
     assert_eq!(first.status, 201, "{}", first.text);
-    actix_rt::time::sleep(std::time::Duration::from_millis(1_500)).await;
+    while shop.engine.now() < ends {
+        actix_rt::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
     let again = shop.post(&path, &using(paid("T1"), &[41])).await;
     assert_eq!((again.status, &again.text), (200, &first.text));
     assert_eq!(shop.post(&path, &using(paid("T2"), &[41])).await.problem().1, "coupon_expired");

@@ -38,6 +38,12 @@ fn every_order_ends_and_a_second_run_recognises_all_of_them() {
         "trial balance",
         "clearing accounts beside the channels' own books",
         "one order's life",
+        "a receiver that had spent its share",
+        "gives back 30.00 and owes 30.00, which it had spent",
+        "receivers had spent 30.00 of what they had to give back; 0.00 of it is still owed",
+        "coupon 3 takes off 15.00 (9.00 from coupon_fund demo mall, 6.00 from marketing K01)",
+        "release M1: 400.00",
+        "dispute_resolved",
         "all is well: 300 acknowledged orders",
     ];
     for heading in headings {

@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 use suanpan_model::command::RefundRequest;
+use suanpan_model::event::EventKind;
 use suanpan_model::order::{Dispute, OrderHold};
 use suanpan_model::policy::Shortfall;
 use suanpan_model::{Order, OrderEvent, OrderStatus, Reject, RejectCode, TimestampMs};
@@ -43,12 +44,13 @@ pub(super) fn decide_resolution(
     context: &Context<'_>,
     refund: Option<&RefundRequest>,
 ) -> Result<Decision, Reject> {
-    if let Some(repeat) = refund.map(|request| known_refund(order, request)).transpose()?.flatten() {
-        return Ok(repeat);
-    }
     let Some(dispute) = order.dispute.as_deref().filter(|_| order.status == OrderStatus::Disputed) else {
-        return Err(super::decide::illegal(order, "taken out of a dispute"));
+        return repeated_resolution(order, refund);
     };
+    if refund.map(|request| known_refund(order, request)).transpose()?.flatten().is_some() {
+        let expected = "another number: an earlier refund has this one";
+        return Err(Reject::new(RejectCode::IdempotencyConflict, "refund_no", expected));
+    }
     let undone = match refund {
         Some(request) => {
             let (mut unwinding, to_payer) = unwinding(order, undoing(order, request)?);
@@ -78,6 +80,16 @@ pub(super) fn decide_resolution(
         settle_if_empty(&mut order, &mut events, context.now);
     }
     Ok(Decision::Moved(events))
+}
+
+/// A resolution of a dispute that is over: the same one again, or none.
+fn repeated_resolution(order: &Order, refund: Option<&RefundRequest>) -> Result<Decision, Reject> {
+    let was_resolved = order.steps.iter().any(|step| step.kind == EventKind::DisputeResolved);
+    let is_known = match refund {
+        Some(request) => known_refund(order, request)?.is_some(),
+        None => was_resolved,
+    };
+    if is_known { Ok(Decision::Repeat) } else { Err(super::decide::illegal(order, "taken out of a dispute")) }
 }
 
 /// The clock begins anew where something is frozen.

@@ -110,16 +110,11 @@ impl OrderShard {
             Purpose::Creating(terms) => Some(Arc::clone(terms)),
             Purpose::Deciding(_) => self.live.get(&id).map(|live| Arc::clone(&live.order.terms)),
         };
-        let mut reserving = Reserving {
-            purpose,
-            unanswered: 0,
-            needed: needed.clone(),
-            granted: SmallVec::new(),
-            refused: None,
-            waiter,
-        };
         let asks = terms.iter().flat_map(|terms| needed.iter().map(|need| self.ask(id, need, terms)));
-        for ask in asks.collect::<SmallVec<[_; 4]>>() {
+        let asks: SmallVec<[_; 4]> = asks.collect();
+        let mut reserving =
+            Reserving { purpose, unanswered: 0, needed, granted: SmallVec::new(), refused: None, waiter };
+        for ask in asks {
             match ask {
                 Ok(ask) => {
                     reserving.unanswered += 1;
@@ -233,7 +228,9 @@ impl OrderShard {
                 let used = result.is_ok();
                 (result, used)
             }
-            Purpose::Deciding(command) => self.decide_again(id, &command, now, &needed, &granted, refused),
+            Purpose::Deciding(command) => {
+                self.decide_again(id, &command, now, &needed, &granted, refused.as_ref())
+            }
         };
         if !used {
             for hold in granted {
@@ -256,7 +253,7 @@ impl OrderShard {
         now: TimestampMs,
         needed: &[HoldNeed],
         granted: &[OrderHold],
-        refused: Option<Reject>,
+        refused: Option<&Reject>,
     ) -> (Result<OrderSummary, Reject>, bool) {
         match self.decide(id, command, now, None) {
             Ok(Decided::Needs(still)) if still[..] == *needed => {}
@@ -265,7 +262,7 @@ impl OrderShard {
             Err(reject) => return (Err(reject), false),
         }
         let is_refused = refused.is_some();
-        let answer = Granted { holds: granted, refused: refused.as_ref() };
+        let answer = Granted { holds: granted, refused };
         match self.decide(id, command, now, Some(answer)) {
             Ok(Decided::Told(told)) => {
                 let used = !told.repeat && !is_refused;

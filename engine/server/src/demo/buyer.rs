@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use actix_rt::time::{sleep, timeout};
 use serde_json::{Value, json};
 use suanpan_model::event::EventKind;
-use suanpan_model::{Amount, OrderId, OrderStatus};
+use suanpan_model::{Amount, Currency, OrderId, OrderStatus};
 
 use super::DemoFault;
 use super::mall::{Answer, Mall};
@@ -82,14 +82,19 @@ impl Buyer {
             }
             status = match status {
                 OrderStatus::Frozen | OrderStatus::PartReleased => self.settle(status).await?,
-                OrderStatus::Disputed => self.act("dispute/resolve", &Value::Null).await?,
+                OrderStatus::Disputed => self.resolve().await?,
                 _ => self.wait_for_payment().await?,
             };
         }
         if !paid {
             self.note_payment();
         }
-        Ok(())
+        match self.script.after {
+            AfterPayment::RefundAfterRelease(amount) if status == OrderStatus::Settled => {
+                self.refund(amount).await.map(drop)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn note_payment(&self) {
@@ -195,28 +200,57 @@ impl Buyer {
     }
 
     async fn first_act(&mut self) -> Result<OrderStatus, DemoFault> {
-        let currency = self.script.currency;
-        let part =
-            |amount: Amount| json!({ "amount": amount.to_text(currency), "currency": currency.code() });
         match self.script.after {
-            AfterPayment::Confirm => self.act("confirm", &Value::Null).await,
-            AfterPayment::ConfirmInParts(amount) => self.act("confirm", &part(amount)).await,
-            AfterPayment::RefundPart(amount) => {
-                let mut body = part(amount);
-                body["refund_no"] = "R1".into();
-                self.mall.meters.borrow_mut().refunds += 1;
-                self.act("refunds", &body).await
+            AfterPayment::Confirm | AfterPayment::RefundAfterRelease(_) => {
+                self.act("confirm", &Value::Null).await
             }
+            AfterPayment::ConfirmInParts(amount) => {
+                let body = self.part("release_no", "M1", amount);
+                self.act("releases", &body).await
+            }
+            AfterPayment::Milestone(amount) => {
+                let mut body = self.part("release_no", "M1", amount);
+                body["payees"] = match self.script.currency {
+                    Currency::Cny => json!([
+                        { "receiver": { "kind": "commission", "reference": "A1" }, "percent": "6.00" },
+                        { "receiver": "platform", "percent": "1.50" },
+                    ]),
+                    _ => json!([{ "receiver": "platform", "percent": "4.00" }]),
+                };
+                self.act("releases", &body).await
+            }
+            AfterPayment::RefundPart(amount) => self.refund(amount).await,
             AfterPayment::RefundAll => {
                 self.mall.meters.borrow_mut().refunds += 1;
                 self.act("refunds", &json!({ "refund_no": "R1" })).await
             }
-            AfterPayment::Dispute => {
+            AfterPayment::Dispute | AfterPayment::DisputeRefund(_) => {
                 self.mall.meters.borrow_mut().disputes += 1;
                 self.act("dispute", &Value::Null).await?;
                 sleep(Duration::from_millis(200)).await;
-                self.act("dispute/resolve", &Value::Null).await
+                self.resolve().await
             }
         }
+    }
+
+    /// A body with a number of the mall's and a part of the price.
+    fn part(&self, field: &str, number: &str, amount: Amount) -> Value {
+        let currency = self.script.currency;
+        json!({ field: number, "amount": amount.to_text(currency), "currency": currency.code() })
+    }
+
+    async fn refund(&mut self, amount: Amount) -> Result<OrderStatus, DemoFault> {
+        self.mall.meters.borrow_mut().refunds += 1;
+        let body = self.part("refund_no", "R1", amount);
+        self.act("refunds", &body).await
+    }
+
+    /// Ends a dispute as the script says.
+    async fn resolve(&mut self) -> Result<OrderStatus, DemoFault> {
+        let body = match self.script.after {
+            AfterPayment::DisputeRefund(amount) => json!({ "refund": self.part("refund_no", "R1", amount) }),
+            _ => json!({}),
+        };
+        self.act("dispute/resolve", &body).await
     }
 }

@@ -19,6 +19,13 @@ pub const BUYERS_WITH_ACCOUNT: u64 = 200;
 /// What is put on each e-account once.
 pub const E_ACCOUNT_FUNDS: &str = "50000.00";
 
+/// Whose marketing money pays a part of one campaign's coupons.
+pub const SPONSOR: &str = "K01";
+/// What is put on the sponsor's account once.
+pub const SPONSOR_FUNDS: &str = "2000000.00";
+/// Who lives on shares of orders, and spends them: see the story.
+pub const PROMOTER: &str = "PROMOTER";
+
 const MALL: &str = include_str!("mall.toml");
 /// Descriptors of the demo's channels.
 pub const CHANNELS: &str = include_str!("channels.toml");
@@ -64,6 +71,8 @@ pub fn config(order_ttl_s: u64) -> Result<Config, ConfigFault> {
         let usd = |no| account(AccountType::Settlement, merchant_usd(no), Currency::Usd);
         accounts.extend((1..=MERCHANTS_USD).map(usd));
         accounts.extend((1..=AGENTS).map(|no| account(AccountType::Commission, agent(no), cny)));
+        accounts.push(account(AccountType::Marketing, SPONSOR.to_owned(), cny));
+        accounts.push(account(AccountType::Cash, PROMOTER.to_owned(), cny));
         accounts.extend((1..=BUYERS_WITH_ACCOUNT).map(|no| account(AccountType::Cash, buyer(no), cny)));
     }
     Ok(config)

@@ -14,7 +14,7 @@ use super::table::Table;
 pub async fn tell(engine: &Engine, order: &Order) -> String {
     let router = engine.router();
     let names = names(engine, order).await;
-    let mut text = format!("one order's life: {}, number {}\n", order.terms.order_no, order.id);
+    let mut text = format!("{}, number {}\n", order.terms.order_no, order.id);
     text.push_str(&format!("  {}\n\n", terms(order, &names)));
     text.push_str(&steps(order));
     text.push('\n');

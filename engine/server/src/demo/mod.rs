@@ -13,6 +13,7 @@ mod meters;
 mod progress;
 mod report;
 mod script;
+mod story;
 mod submit;
 mod survey;
 mod table;
@@ -196,7 +197,9 @@ async fn play(options: &DemoOptions, engine: &Engine, mall: &Rc<Mall>) -> Result
     fund(mall).await?;
     let began = Instant::now();
     let progress = Progress::new(options.orders);
-    submit::submit_all(mall, options.seed, options.orders, |more| progress.submitted(more)).await?;
+    let first = story::begin(mall, options.seed, options.orders);
+    progress.submitted(first as u64);
+    submit::submit_all(mall, options.seed, first..options.orders, |more| progress.submitted(more)).await?;
     let submitted = began.elapsed();
     wait(mall, &progress).await?;
     progress.end();
@@ -217,12 +220,15 @@ async fn play(options: &DemoOptions, engine: &Engine, mall: &Rc<Mall>) -> Result
     Ok(survey)
 }
 
-/// Puts money on the buyers' e-accounts, once.
+/// Puts money on the buyers' e-accounts and the sponsor's, once.
 async fn fund(mall: &Mall) -> Result<(), DemoFault> {
-    for number in 1..=cast::BUYERS_WITH_ACCOUNT {
-        let path = format!("accounts/cash/{}/top-ups", cast::buyer(number));
-        let body = json!({ "reference": format!("demo-{number}"), "amount": cast::E_ACCOUNT_FUNDS });
-        let answer = mall.post(&path, &body).await?;
+    let buyers = (1..=cast::BUYERS_WITH_ACCOUNT).map(|number| {
+        (format!("cash/{}", cast::buyer(number)), format!("demo-{number}"), cast::E_ACCOUNT_FUNDS)
+    });
+    let sponsor = (format!("marketing/{}", cast::SPONSOR), "demo-sponsor".to_owned(), cast::SPONSOR_FUNDS);
+    for (account, reference, amount) in buyers.chain([sponsor]) {
+        let body = json!({ "reference": reference, "amount": amount });
+        let answer = mall.post(&format!("accounts/{account}/top-ups"), &body).await?;
         if !answer.is_ok() {
             return Err(DemoFault::Answer { status: answer.status, body: answer.body.to_string() });
         }

@@ -15,7 +15,7 @@ use super::table::{Table, count, money};
 /// Prints all tables.
 pub async fn print(engine: &Engine, mall: &Mall, Outcome { survey, trial, books }: &Outcome) {
     let router = engine.router();
-    println!("how orders ended\n{}", outcomes(mall, survey));
+    println!("how orders ended\n{}", outcomes(mall, survey, trial));
     println!("channels\n{}", channels(survey, &router));
     println!(
         "cost of the payments in CNY, beside one fixed channel for all (tariffs only)\n{}",
@@ -25,11 +25,14 @@ pub async fn print(engine: &Engine, mall: &Mall, Outcome { survey, trial, books 
     println!("trial balance\n{}", trial_balance(trial, &router));
     println!("clearing accounts beside the channels' own books\n{}", clearing(books, &router));
     if let Some(order) = survey.best() {
-        println!("{}", life::tell(engine, order).await);
+        println!("one order's life: {}", life::tell(engine, order).await);
+    }
+    if let Some(order) = survey.story() {
+        println!("a receiver that had spent its share: {}", life::tell(engine, order).await);
     }
 }
 
-fn outcomes(mall: &Mall, survey: &Survey) -> String {
+fn outcomes(mall: &Mall, survey: &Survey, trial: &TrialBalance) -> String {
     let mut table = Table::new(1, &["", "orders"]);
     for (status, orders) in &survey.statuses {
         table.row([status.name().to_owned(), count(*orders)]);
@@ -38,19 +41,37 @@ fn outcomes(mall: &Mall, survey: &Survey) -> String {
     table.row(["acknowledged".to_owned(), count(survey.orders as u64)]);
     let meters = mall.meters.borrow();
     let mut text = table.text();
+    let number = |count: u64| usize::try_from(count).unwrap_or(0);
     let told = [
         (meters.repeats, "repeats recognised"),
         (meters.cancelled, "cancellations"),
         (meters.codes, "SMS codes typed"),
         (meters.refunds, "refunds asked for"),
         (meters.disputes, "disputes"),
-        (usize::try_from(survey.coupons).unwrap_or(0), "coupons used"),
-        (usize::try_from(survey.contradictions).unwrap_or(0), "contradictions of channels noted"),
+        (number(survey.disputes_refunded), "of them ended with a refund"),
+        (number(survey.coupons), "orders with coupons"),
+        (number(survey.stacked), "of them with two"),
+        (number(survey.milestones.0), "releases of part"),
+        (number(survey.milestones.1), "of them to receivers of their own"),
+        (number(survey.refunds_after_release), "refunds of released money"),
+        (number(survey.contradictions), "contradictions of channels noted"),
         (meters.busy, "answers \"busy\", tried again"),
     ];
     let told = told.into_iter().filter(|(number, _)| *number > 0);
     let told: Vec<String> = told.map(|(number, what)| format!("{} {what}", count(number as u64))).collect();
     text.push_str(&format!("  {}\n", told.join(", ")));
+    let owed = survey.owed;
+    if owed != 0 {
+        let debts = [AccountType::Receivable, AccountType::Advanced];
+        let rows = trial.rows.iter().filter(|row| debts.contains(&row.kind) && row.currency == Currency::Cny);
+        let left = rows.map(|row| row.debit_balance).sum();
+        let cny = |minor| money(minor, Currency::Cny);
+        text.push_str(&format!(
+            "  receivers had spent {} of what they had to give back; {} of it is still owed\n",
+            cny(owed),
+            cny(left)
+        ));
+    }
     for (code, orders) in &meters.refused {
         text.push_str(&format!("  {orders} orders refused: {code}\n"));
     }

@@ -21,12 +21,18 @@ pub enum AfterPayment {
     Confirm,
     /// Confirms a part of so many minor units first, then the rest.
     ConfirmInParts(Amount),
+    /// Confirms a milestone of so many minor units, which has receivers of its own, then the rest.
+    Milestone(Amount),
     /// Wants so many minor units back, then confirms the rest.
     RefundPart(Amount),
+    /// Confirms, and wants so many minor units back when everybody has their money.
+    RefundAfterRelease(Amount),
     /// Wants everything back.
     RefundAll,
     /// Disputes, makes it up and confirms.
     Dispute,
+    /// Disputes, gets so many minor units back and confirms the rest.
+    DisputeRefund(Amount),
 }
 
 /// What the buyer types when a code is asked for.
@@ -101,7 +107,11 @@ impl Script {
         }
         if currency == Currency::Cny && amount.minor() >= 3_000 && dice.percent(18) {
             let large = amount.minor() >= 20_000 && dice.percent(60);
-            body["coupon"] = json!({ "campaign": if large { 2 } else { 1 } });
+            body["coupons"] = match (large, dice.percent(40)) {
+                (true, true) => json!([{ "campaign": 2 }, { "campaign": 3 }]),
+                (true, false) => json!([{ "campaign": 2 }]),
+                (false, _) => json!([{ "campaign": 1 }]),
+            };
         }
         let gateway = kind == "gateway";
         Self {
@@ -186,11 +196,14 @@ fn sellers(body: &mut Value, dice: &mut Dice, amount: Amount, currency: Currency
 fn after(dice: &mut Dice, amount: Amount) -> AfterPayment {
     let part = Amount::from_minor(amount.minor() * dice.between(10, 70) / 100);
     dice.weighted(&[
-        (84, AfterPayment::Confirm),
-        (6, AfterPayment::ConfirmInParts(part)),
-        (6, AfterPayment::RefundPart(part)),
+        (77, AfterPayment::Confirm),
+        (4, AfterPayment::ConfirmInParts(part)),
+        (4, AfterPayment::Milestone(part)),
+        (5, AfterPayment::RefundPart(part)),
+        (4, AfterPayment::RefundAfterRelease(part)),
         (3, AfterPayment::RefundAll),
         (1, AfterPayment::Dispute),
+        (2, AfterPayment::DisputeRefund(part)),
     ])
 }
 
@@ -213,13 +226,17 @@ mod tests {
         for kind in ["gateway", "quick_pay", "balance"] {
             assert!(has(&|script| script.kind == kind), "{kind}");
         }
-        assert!(has(&|script| script.body.get("coupon").is_some()));
+        assert!(has(&|script| script.body["coupons"].as_array().is_some_and(|list| list.len() == 1)));
+        assert!(has(&|script| script.body["coupons"].as_array().is_some_and(|list| list.len() == 2)));
         assert!(has(&|script| script.body.get("sub_orders").is_some()));
         assert!(has(&|script| script.body["escrow"] == false));
         assert!(has(&|script| script.cancel_after_ms.is_some()));
         assert!(has(&|script| script.twice));
         assert!(has(&|script| script.currency == Currency::Usd));
         assert!(has(&|script| matches!(script.after, AfterPayment::RefundPart(_))));
+        assert!(has(&|script| matches!(script.after, AfterPayment::Milestone(_))));
+        assert!(has(&|script| matches!(script.after, AfterPayment::RefundAfterRelease(_))));
+        assert!(has(&|script| matches!(script.after, AfterPayment::DisputeRefund(_))));
         assert!(has(&|script| script.sms == SmsCode::Never));
     }
 }

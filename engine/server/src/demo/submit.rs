@@ -24,20 +24,20 @@ const MAKE_UP: Duration = Duration::from_millis(200);
 /// Submissions under way at once.
 const SUBMISSIONS_MAX: usize = 32;
 
-/// Submits orders `0..orders` of the script; each goes on with its buyer. `told` hears how many more were submitted.
+/// Submits these orders of the script; each goes on with its buyer. `told` hears how many more were submitted.
 ///
 /// # Errors
 /// When the server cannot be reached.
 pub async fn submit_all(
     mall: &Rc<Mall>,
     seed: u64,
-    orders: usize,
+    orders: Range<usize>,
     told: impl Fn(u64),
 ) -> Result<(), DemoFault> {
     let lanes = Arc::new(Semaphore::new(SUBMISSIONS_MAX));
     let mut next = Instant::now();
-    for (group, first) in (0..orders).step_by(GROUP).enumerate() {
-        let places = first..(first + GROUP).min(orders);
+    for (group, first) in orders.clone().step_by(GROUP).enumerate() {
+        let places = first..(first + GROUP).min(orders.end);
         if script::is_batch(seed, group) {
             pace(mall, seed, places.clone(), &mut next).await;
             let scripts = places.clone().map(|place| Script::new(seed, place)).collect();
@@ -181,7 +181,8 @@ fn accept(mall: &Mall, script: &Script, status: u16, body: &Value) -> Result<Opt
     Ok(Some(order))
 }
 
-fn count(mall: &Mall, status: u16) {
+/// Counts an acknowledged order.
+pub fn count(mall: &Mall, status: u16) {
     let mut meters = mall.meters.borrow_mut();
     match status {
         201 => meters.acknowledged += 1,

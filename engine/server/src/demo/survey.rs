@@ -106,6 +106,16 @@ pub struct Survey {
     pub contradictions: u64,
     /// Orders with a coupon that were paid.
     pub coupons: u64,
+    /// Of these, those with more than one.
+    pub stacked: u64,
+    /// Releases of part, and of these those with receivers of their own.
+    pub milestones: (u64, u64),
+    /// Refunds of money that had been released.
+    pub refunds_after_release: u64,
+    /// Disputes that ended with a refund.
+    pub disputes_refunded: u64,
+    /// What receivers had to give back and had spent, in minor units.
+    pub owed: i128,
     /// Acknowledged orders that are not there, or under another number.
     pub missing: Vec<String>,
     /// Orders that have not ended, or for which something is still under way.
@@ -113,6 +123,7 @@ pub struct Survey {
     /// Breaks of invariants.
     pub breaks: Vec<String>,
     best: Option<(u32, Arc<Order>)>,
+    story: Option<Arc<Order>>,
 }
 
 impl Survey {
@@ -147,6 +158,30 @@ impl Survey {
         self.best.as_ref().map(|(_, order)| order)
     }
 
+    /// The order of which the story is told.
+    #[must_use]
+    pub const fn story(&self) -> Option<&Arc<Order>> {
+        self.story.as_ref()
+    }
+
+    /// Counts releases, refunds and disputes.
+    fn depth(&mut self, order: &Order) {
+        self.stacked += u64::from(order.terms.coupons.len() > 1 && order.paid_by.is_some());
+        let parts = order.releases.iter().filter(|release| !release.release_no.is_empty()).count();
+        let planned = order.terms.splits.len() + 2;
+        let has_payees = order.parts.iter().any(|part| part.stakes.len() > planned);
+        self.milestones.0 += parts as u64;
+        self.milestones.1 += u64::from(has_payees);
+        for refund in order.refunds.iter().filter(|refund| refund.state == RefundState::Succeeded) {
+            let takes = refund.unwinding.iter().flat_map(|unwinding| &unwinding.takes);
+            self.refunds_after_release += u64::from(takes.clone().next().is_some());
+            self.owed += takes.map(|take| take.short().signed()).sum::<i128>();
+        }
+        let ended = [EventKind::DisputeResolved, EventKind::RefundStarted];
+        let by_refund = order.steps.windows(2).filter(|pair| [pair[0].kind, pair[1].kind] == ended);
+        self.disputes_refunded += by_refund.count() as u64;
+    }
+
     fn add(&mut self, order: &Arc<Order>) {
         self.orders += 1;
         *self.statuses.entry(order.status).or_default() += 1;
@@ -165,6 +200,11 @@ impl Survey {
         }
         if !order.terms.coupons.is_empty() && order.paid_by.is_some() {
             self.coupons += 1;
+        }
+        self.depth(order);
+        if order.terms.description == super::story::DESCRIPTION {
+            self.story = Some(Arc::clone(order));
+            return;
         }
         let worth = worth(order, !doubted.is_empty());
         if self.best.as_ref().is_none_or(|(best, _)| worth > *best) {
@@ -224,6 +264,8 @@ fn worth(order: &Order, doubted: bool) -> u32 {
         (8, failed_over),
         (5, doubted && order.paid_by.is_some()),
         (6, !order.terms.coupons.is_empty()),
+        (3, order.terms.coupons.len() > 1),
+        (3, order.releases.len() > 1),
         (6, order.terms.splits.len() >= 2),
         (2, order.status == OrderStatus::Settled && order.terms.escrow),
         (2, !order.refunds.is_empty() && order.refunds.iter().all(|one| one.state == RefundState::Succeeded)),

@@ -253,6 +253,11 @@ fn a_dispute_after_release_holds_and_ends_in_a_refund() {
     ];
     expect(&life, &expected);
     assert_eq!(life.order.status, OrderStatus::Settled);
+    // Over is over, whichever way it is said again; a new dispute needs a new number.
+    assert_eq!(life.does(&OrderCommand::ResolveDispute { refund: None }), "repeat");
+    life.does(&OrderCommand::OpenDispute);
+    assert_eq!(life.does(&resolve(5_000)), "! idempotency_conflict");
+    assert_eq!(life.does(&OrderCommand::ResolveDispute { refund: None }), "dispute_resolved");
 }
 
 /// 100.00 with two stacked coupons. First 7 % capped at 3.33, two thirds from the platform and one from a merchant's
