@@ -21,7 +21,31 @@ mod steps;
 mod world;
 
 /// Lives that are judged when nothing else is said: seconds, not minutes.
-const SEEDS: u64 = 14;
+const SEEDS: u64 = 12;
+
+/// What so many lives cannot do without: a judge that sees nothing finds nothing.
+const EXPECTED: [&str; 20] = [
+    "balance order",
+    "coupons came back",
+    "crash",
+    "dispute",
+    "dispute resolved with a refund",
+    "order refused for want of money",
+    "refund of frozen and released money",
+    "refund of frozen money",
+    "refund of released money",
+    "refund refused by the channel",
+    "refunds at once",
+    "released in part",
+    "released to payees",
+    "repeat",
+    "restart",
+    "shared funders",
+    "split of the remainder",
+    "split within another",
+    "stuck refund finished another way",
+    "unwound",
+];
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
@@ -40,4 +64,6 @@ fn random_lives_are_to_the_cent_what_the_model_says() {
         }
     }
     println!("{seen:#?}");
+    let missing: Vec<_> = EXPECTED.iter().filter(|what| !seen.contains_key(**what)).collect();
+    assert!(missing.is_empty(), "the lives are too tame: never seen {missing:?}");
 }
