@@ -22,6 +22,7 @@ mod world;
 
 /// Lives that are judged when nothing else is said: seconds, not minutes.
 const SEEDS: u64 = 12;
+const THREADS: usize = 4;
 
 /// What so many lives cannot do without: a judge that sees nothing finds nothing.
 const EXPECTED: [&str; 20] = [
@@ -57,12 +58,25 @@ fn random_lives_are_to_the_cent_what_the_model_says() {
         life::judge(seed, true);
         return;
     }
-    let mut seen = life::Seen::new();
-    for seed in 0..number("JUDGE_SEEDS").unwrap_or(SEEDS) {
-        for (what, count) in life::judge(seed, false) {
-            *seen.entry(what).or_default() += count;
+    let seeds = number("JUDGE_SEEDS").unwrap_or(SEEDS);
+    // A life mostly waits for the disk, so several are lived at once.
+    let judge_some = |first: u64| {
+        let mut seen = life::Seen::new();
+        for seed in (first..seeds).step_by(THREADS) {
+            life::judge(seed, false)
+                .into_iter()
+                .for_each(|(what, count)| *seen.entry(what).or_default() += count);
         }
-    }
+        seen
+    };
+    let seen = std::thread::scope(|scope| {
+        let lives: Vec<_> = (0..THREADS as u64).map(|first| scope.spawn(move || judge_some(first))).collect();
+        lives.into_iter().fold(life::Seen::new(), |mut seen, lives| {
+            let some = lives.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            some.into_iter().for_each(|(what, count)| *seen.entry(what).or_default() += count);
+            seen
+        })
+    });
     println!("{seen:#?}");
     let missing: Vec<_> = EXPECTED.iter().filter(|what| !seen.contains_key(**what)).collect();
     assert!(missing.is_empty(), "the lives are too tame: never seen {missing:?}");

@@ -26,10 +26,10 @@ impl Life {
             0..=39 if disputed => self.resolve(place).await,
             0..=39 if waits => self.finish(place).await,
             0..=42 => self.release(place).await,
-            43..=66 => self.refund(place).await,
-            67..=71 => self.refunds_at_once(place).await,
-            72..=77 => self.dispute(place).await,
-            78..=84 => self.spend().await,
+            43..=64 => self.refund(place).await,
+            65..=68 => self.refunds_at_once(place).await,
+            69..=73 => self.dispute(place).await,
+            74..=84 => self.spend().await,
             85..=89 => self.issue().await,
             90..=92 => self.close(place).await,
             93..=94 => self.restart().await,
@@ -101,7 +101,8 @@ impl Life {
         }
         let manner = match self.dice.between(0, 99) {
             0..=19 => None,
-            20..=54 => Some(Manner::Good),
+            20..=49 => Some(Manner::Good),
+            50..=59 => Some(Manner::Stuck),
             _ => Some(self.dice.pick(&MANNERS)),
         };
         let payer_account = manner.is_none().then(|| self.dice.pick(&self.accounts.cash()));
@@ -132,8 +133,10 @@ impl Life {
     /// A receiver spends what it has, or a bit more.
     async fn spend(&mut self) {
         let mut payer = self.dice.pick(&self.accounts.cash());
-        if payer == self.accounts.buyer {
-            payer = self.dice.pick(&self.accounts.cash());
+        if self.dice.percent(80) {
+            // A receiver, so that it has too little when it has to give back.
+            let [_, merchant, agent] = self.accounts.cash();
+            payer = if self.available(merchant) > self.available(agent) { merchant } else { agent };
         }
         let has = self.available(payer);
         let sum = if self.dice.percent(70) { has } else { self.dice.between(1, has + 20) };
@@ -776,6 +779,9 @@ impl Life {
             None if way == FinishWay::GiveUp => {
                 case.waiting.remove(&number);
                 case.progress = difference(&case.progress, &waiting.undoes);
+                for progress in &mut case.progress {
+                    progress.forget_nothing();
+                }
             }
             None if waiting.bounced => {
                 // A new refund out of suspense, which comes back too.
