@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use suanpan_model::policy::{Agreement, FeeBearer, RefundedFee};
 use suanpan_model::{
-    AccountId, AccountType, Amount, CampaignId, Currency, Order, OrderCommand, OrderId, OrderStatus,
-    OrderTerms, PayKind, SplitRule,
+    AccountId, AccountType, CampaignId, Currency, Order, OrderCommand, OrderId, OrderStatus, OrderTerms,
+    PayKind, SplitRule,
 };
 
 use super::exact::{Cents, is_near};
@@ -65,6 +65,13 @@ pub struct Progress {
 impl Progress {
     pub fn refunded(&self) -> Cents {
         self.returned + self.reversed
+    }
+
+    /// Rows of nothing, which a refund leaves that came to nothing, are as good as no rows.
+    pub fn forget_nothing(&mut self) {
+        if self.undone.iter().all(|sum| *sum == 0) {
+            self.undone.clear();
+        }
     }
 }
 
@@ -401,12 +408,6 @@ pub fn steps_of(old: &Progress, new: &Progress, what: impl Fn(&Line) -> Cents) -
     new.lines.iter().enumerate().map(|(place, line)| (*line, what(line) - before(place))).collect()
 }
 
-/// A refund that was tried and failed leaves rows of nothing.
-fn told(undone: &[Amount]) -> Vec<Cents> {
-    let undone: Vec<Cents> = undone.iter().map(|sum| sum.signed()).collect();
-    if undone.iter().all(|sum| *sum == 0) { vec![] } else { undone }
-}
-
 /// What an order's life tells of how far it has come.
 pub fn progress_of(order: &Order) -> Vec<Progress> {
     let line = |stake: &suanpan_model::order::Stake| {
@@ -423,9 +424,13 @@ pub fn progress_of(order: &Order) -> Vec<Progress> {
                 released: part.released.signed(),
                 returned: part.returned.signed(),
                 reversed: part.reversed.signed(),
-                undone: told(&part.undone),
+                undone: part.undone.iter().map(|sum| sum.signed()).collect(),
                 lines: part.stakes.iter().map(line).collect(),
             })
+        })
+        .map(|mut progress| {
+            progress.forget_nothing();
+            progress
         })
         .collect()
 }

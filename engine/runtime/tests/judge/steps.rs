@@ -16,7 +16,7 @@ const ORDERS: usize = 8;
 
 impl Life {
     pub async fn step(&mut self) {
-        let place = if self.cases.is_empty() { 0 } else { self.dice.below(self.cases.len()) };
+        let place = self.some_case();
         let disputed = self.cases.get(place).is_some_and(|case| case.status == OrderStatus::Disputed);
         let waits = self.cases.get(place).is_some_and(|case| !case.waiting.is_empty());
         let drawn = self.dice.between(0, 99);
@@ -26,14 +26,25 @@ impl Life {
             0..=39 if disputed => self.resolve(place).await,
             0..=39 if waits => self.finish(place).await,
             0..=42 => self.release(place).await,
-            43..=66 => self.refund(place).await,
-            67..=71 => self.refunds_at_once(place).await,
-            72..=77 => self.dispute(place).await,
-            78..=84 => self.spend().await,
+            43..=64 => self.refund(place).await,
+            65..=68 => self.refunds_at_once(place).await,
+            69..=73 => self.dispute(place).await,
+            74..=84 => self.spend().await,
             85..=89 => self.issue().await,
             90..=92 => self.close(place).await,
             93..=94 => self.restart().await,
             _ => self.repeat(place).await,
+        }
+    }
+
+    /// An order; often one that waits for somebody.
+    fn some_case(&mut self) -> usize {
+        let waits = |case: &Case| !case.waiting.is_empty() || case.status == OrderStatus::Disputed;
+        let waiting: Vec<usize> = (0..self.cases.len()).filter(|place| waits(&self.cases[*place])).collect();
+        match (self.cases.len(), waiting.is_empty()) {
+            (0, _) => 0,
+            (_, false) if self.dice.percent(30) => self.dice.pick(&waiting),
+            (count, _) => self.dice.below(count),
         }
     }
 
@@ -75,7 +86,8 @@ impl Life {
         let count = self.dice.pick(&[1, 1, 2, 2, 3]);
         let sub_orders: Vec<SubOrder> = (0..count)
             .map(|_| {
-                let merchant = self.dice.pick(&self.accounts.merchants);
+                let [first, second, cash] = self.accounts.merchants;
+                let merchant = self.dice.pick(&[first, second, cash, cash]);
                 SubOrder { merchant, amount: amount(self.dice.sum(1_000_000)) }
             })
             .collect();
@@ -89,7 +101,8 @@ impl Life {
         }
         let manner = match self.dice.between(0, 99) {
             0..=19 => None,
-            20..=54 => Some(Manner::Good),
+            20..=49 => Some(Manner::Good),
+            50..=59 => Some(Manner::Stuck),
             _ => Some(self.dice.pick(&MANNERS)),
         };
         let payer_account = manner.is_none().then(|| self.dice.pick(&self.accounts.cash()));
@@ -106,7 +119,7 @@ impl Life {
             agreement_no: "".into(),
             description: "".into(),
             expires_at: self.mall().engine.now() + DurationMs::from_days(1),
-            escrow: self.dice.percent(85),
+            escrow: self.dice.percent(75),
             virtual_goods: false,
             coupons,
             sub_orders: sub_orders.into(),
@@ -120,9 +133,14 @@ impl Life {
 
     /// A receiver spends what it has, or a bit more.
     async fn spend(&mut self) {
-        let payer = self.dice.pick(&self.accounts.cash());
+        let mut payer = self.dice.pick(&self.accounts.cash());
+        if self.dice.percent(80) {
+            // A receiver, so that it has too little when it has to give back.
+            let [_, merchant, agent] = self.accounts.cash();
+            payer = if self.available(merchant) > self.available(agent) { merchant } else { agent };
+        }
         let has = self.available(payer);
-        let sum = if self.dice.percent(50) { has } else { self.dice.between(1, has + 20) };
+        let sum = if self.dice.percent(70) { has } else { self.dice.between(1, has + 20) };
         let (mut terms, _) = self.terms();
         terms.amount = amount(sum.max(1));
         terms.payer_account = Some(payer);
@@ -422,7 +440,7 @@ impl Life {
         let (only, sum) = self.portion(place, Case::frozen);
         let frozen = self.cases[place].frozen(only);
         let asked = sum.unwrap_or(frozen);
-        let payees = if self.dice.percent(20) { self.splits(asked) } else { vec![] };
+        let payees = if self.dice.percent(40) { self.splits(asked) } else { vec![] };
         let command = OrderCommand::Release {
             release_no: self.number("L"),
             sub_order: only,
@@ -657,6 +675,7 @@ impl Life {
                     assert!(codes.contains(&reject.code), "{reject}");
                 }
                 Err(reject) => {
+                    self.see("refund refused for want of money");
                     assert_eq!(reject.code, RejectCode::InsufficientFunds, "{reject}");
                     assert_eq!(self.agreement.shortfall, Shortfall::Refuse, "{reject}");
                 }
@@ -689,7 +708,8 @@ impl Life {
         if self.cases[place].status == OrderStatus::Disputed {
             return assert!(told.repeat, "the dispute is open already");
         }
-        assert!(can, "nothing to be disputed about");
+        // While a refund of all is stuck nothing can be given back, and the order is not over.
+        assert!(can || self.cases[place].is_stuck(), "nothing to be disputed about");
         self.see("dispute");
         let order = self.mall().life(id).await;
         let mut holds = Sums::new();
@@ -760,6 +780,9 @@ impl Life {
             None if way == FinishWay::GiveUp => {
                 case.waiting.remove(&number);
                 case.progress = difference(&case.progress, &waiting.undoes);
+                for progress in &mut case.progress {
+                    progress.forget_nothing();
+                }
             }
             None if waiting.bounced => {
                 // A new refund out of suspense, which comes back too.
