@@ -207,7 +207,7 @@ fn main() {
         shared.registry.insert(*account, (PLATFORM, account.kind(), reference), facts);
     }
     let stock = AccountId::opened(AccountType::CouponStock, 1 << 40, 1);
-    shared.registry.insert_campaign(Arc::new(campaign()), stock);
+    shared.registry.insert_campaign(&Arc::new(campaign()), stock);
     for stripe in 0..suanpan_model::ids::STRIPES {
         let fund = AccountId::internal(AccountType::CouponFund, PLATFORM.0, Currency::Cny, stripe);
         let posting = Posting::credit(fund, Amount::MAX);
