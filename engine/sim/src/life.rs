@@ -11,13 +11,11 @@ use suanpan_channels::{Adapter, ReportSink, Simulator};
 use suanpan_core::invariants::Invariant;
 use suanpan_core::ledger::Instruction;
 use suanpan_core::ledger::LedgerCommand;
-use suanpan_core::routing::{Router, RoutingRules, Strategy};
 use suanpan_model::command::OrderRef;
 use suanpan_model::policy::LatePayment;
 use suanpan_model::{
-    AccountId, AccountType, Amount, AttemptNo, Campaign, CauseId, ChannelOp, ChannelReport, ChannelRequest,
-    Currency, Entry, EntryCode, FailureKind, Order, OrderId, Outcome, Posting, ReportSource, Ticket,
-    TimestampMs,
+    AccountId, AccountType, Amount, AttemptNo, CauseId, ChannelOp, ChannelReport, ChannelRequest, Currency,
+    Entry, EntryCode, FailureKind, Order, OrderId, Outcome, Posting, ReportSource, Ticket, TimestampMs,
 };
 use suanpan_runtime::admission;
 use suanpan_runtime::api::{Answer, AnswerSink, Command, FUNDING, Reply, Request};
@@ -28,12 +26,12 @@ use suanpan_runtime::messages::KeeperMessage;
 use suanpan_runtime::store::MemoryTables;
 
 use crate::dice::Dice;
-use crate::mall::{CAMPAIGN, Cast, FACE, Intent, MINIMUM_SPEND, Mall, draw_terms};
+use crate::mall::{Cast, Intent, Mall, draw_terms};
 use crate::oracle::coverage::Coverage;
 use crate::oracle::{answers, books, final_state};
 use crate::plan::{PLATFORM, Plan, Sabotage};
 use crate::process::{Actor, Ground, Message, NoStart, Process, Sender};
-use crate::tap::{self, Tap};
+use crate::tap;
 
 /// When all lives begin: a day in 2026.
 const BEGINNING_MS: u64 = 1_795_327_536_000;
@@ -243,34 +241,7 @@ impl Life {
         clock.set(TimestampMs(BEGINNING_MS));
         let channels: Vec<Simulator> =
             plan.channels.iter().map(|one| Simulator::new(one.clone(), plan.seed)).collect();
-        let capabilities = plan.channels.iter().map(|one| one.capability.clone()).collect();
-        let rules = RoutingRules {
-            version: 1,
-            order: vec![Strategy::Cost],
-            amount_bands: vec![],
-            designations: vec![],
-            priority: vec![],
-        };
-        let router = Router::new(capabilities, rules, vec![]).expect("the rules of all lives are right");
-        let campaign = Campaign {
-            id: CAMPAIGN,
-            platform: PLATFORM,
-            currency: Currency::Cny,
-            face: FACE,
-            minimum_spend: MINIMUM_SPEND,
-            valid_from: TimestampMs(0),
-            valid_until: TimestampMs::NEVER,
-        };
-        let disk = FaultyStorage::new(dice.bits());
-        disk.set_rot(plan.disks.rots);
-        let ground = Ground {
-            disk,
-            tables: MemoryTables::new(),
-            clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            router,
-            campaigns: vec![campaign],
-            tap: Arc::new(Mutex::new(Tap::default())),
-        };
+        let ground = Ground::of(&plan, Arc::clone(&clock) as Arc<dyn Clock>, dice.bits());
         Self {
             advance_at: vec![u64::MAX; channels.len()],
             dice,
