@@ -1,5 +1,6 @@
 //! More is asked for than can be done: answers stay right, the excess is refused with the right code, what is kept in memory
 //! is bounded, and when the load falls all is as before. Bounds are counted, not timed.
+#![expect(clippy::unwrap_used, reason = "test code: a panic is the report")]
 
 mod common;
 
@@ -154,7 +155,7 @@ fn three_times_what_a_slow_disk_can_take() {
             by_ticket
                 .iter()
                 .filter(|(_, said)| said[0] == "busy")
-                .map(|(ticket, _)| *ticket as usize)
+                .map(|(ticket, _)| usize::try_from(*ticket).unwrap())
                 .collect()
         };
         let told_again = mall.create(&mall.terms(&format!("O-{}", again[0]))).await.unwrap();

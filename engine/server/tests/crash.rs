@@ -15,10 +15,26 @@ use suanpan_runtime::store::{Store, StoreOptions};
 
 const PLATFORM: PlatformId = PlatformId(9001);
 const ORDERS: usize = 2_000;
-const KILLS: u64 = 6;
+const KILLS: u64 = 9;
+
+/// Orders placed for each kill of a long run, so that the program is under load to the end.
+const ORDERS_A_KILL: usize = 250;
 
 /// Set it to repeat a run.
 const SEED_VARIABLE: &str = "SUANPAN_CRASH_SEED";
+
+/// Set it for a long run: `SUANPAN_CRASH_KILLS=300 cargo test --release -p suanpan-server --test crash -- --nocapture`.
+const KILLS_VARIABLE: &str = "SUANPAN_CRASH_KILLS";
+
+fn kills() -> u64 {
+    let given = std::env::var(KILLS_VARIABLE).ok().and_then(|text| text.parse().ok());
+    given.unwrap_or(KILLS)
+}
+
+fn orders() -> usize {
+    let many = usize::try_from(kills()).unwrap() * ORDERS_A_KILL;
+    if kills() > KILLS { many } else { ORDERS }
+}
 
 fn program(arguments: &[&str], dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_suanpan"));
@@ -28,7 +44,7 @@ fn program(arguments: &[&str], dir: &Path) -> Command {
 }
 
 fn demo(dir: &Path) -> Command {
-    let orders = ORDERS.to_string();
+    let orders = orders().to_string();
     let arguments = [
         "demo",
         "--exit",
@@ -82,7 +98,7 @@ fn assert_all_known(dir: &Path) {
     let recovered = recover(&store, &journal, 2, Purpose::Verify).unwrap();
     assert_eq!(recovered.all_breaks(), Vec::<String>::new());
     let acknowledged = acknowledged(dir);
-    assert_eq!(acknowledged.len(), ORDERS);
+    assert_eq!(acknowledged.len(), orders());
     for (no, id) in acknowledged {
         let archived = || {
             let row = store.order(id).unwrap()?;
@@ -104,8 +120,10 @@ fn nothing_acknowledged_is_lost_however_often_the_program_is_killed() {
     let mut state = seed();
     println!("{SEED_VARIABLE}={state}");
     let mut known = 0;
-    for kill in 1..=KILLS {
-        let wait_ms = 500 + next(&mut state) % 2_500;
+    for kill in 1..=kills() {
+        // One in three comes while the program recovers from the one before, and some of those twice in a row.
+        let in_recovery = kill > 1 && next(&mut state).is_multiple_of(3);
+        let wait_ms = if in_recovery { 1 + next(&mut state) % 150 } else { 300 + next(&mut state) % 2_200 };
         let mut child = demo(&dir).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(wait_ms));
         child.kill().unwrap();

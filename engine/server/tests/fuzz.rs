@@ -1,6 +1,5 @@
 //! Bytes of any kind as requests and configurations: they are refused in words or taken, and nothing else. `cargo test`
 //! replays the corpora beside this file (`__fuzz__`) and goes on from there for a bounded number of inputs.
-#![expect(clippy::unwrap_used, reason = "test code: a panic is the report")]
 
 use suanpan_server::config::{BUILTIN, Config};
 use suanpan_server::wire::{

@@ -11,13 +11,11 @@ use suanpan_channels::{Adapter, ReportSink, Simulator};
 use suanpan_core::invariants::Invariant;
 use suanpan_core::ledger::Instruction;
 use suanpan_core::ledger::LedgerCommand;
-use suanpan_core::routing::{Router, RoutingRules, Strategy};
 use suanpan_model::command::OrderRef;
 use suanpan_model::policy::LatePayment;
 use suanpan_model::{
-    AccountId, AccountType, Amount, AttemptNo, Campaign, CauseId, ChannelOp, ChannelReport, ChannelRequest,
-    Currency, Entry, EntryCode, FailureKind, Order, OrderId, Outcome, Posting, ReportSource, Ticket,
-    TimestampMs,
+    AccountId, AccountType, Amount, AttemptNo, CauseId, ChannelOp, ChannelReport, ChannelRequest, Currency,
+    Entry, EntryCode, FailureKind, Order, OrderId, Outcome, Posting, ReportSource, Ticket, TimestampMs,
 };
 use suanpan_runtime::admission;
 use suanpan_runtime::api::{Answer, AnswerSink, Command, FUNDING, Reply, Request};
@@ -28,12 +26,12 @@ use suanpan_runtime::messages::KeeperMessage;
 use suanpan_runtime::store::MemoryTables;
 
 use crate::dice::Dice;
-use crate::mall::{CAMPAIGN, Cast, FACE, Intent, MINIMUM_SPEND, Mall, draw_terms};
+use crate::mall::{Cast, Intent, Mall, draw_terms};
 use crate::oracle::coverage::Coverage;
 use crate::oracle::{answers, books, final_state};
 use crate::plan::{PLATFORM, Plan, Sabotage};
 use crate::process::{Actor, Ground, Message, NoStart, Process, Sender};
-use crate::tap::{self, Tap};
+use crate::tap;
 
 /// When all lives begin: a day in 2026.
 const BEGINNING_MS: u64 = 1_795_327_536_000;
@@ -69,6 +67,8 @@ pub struct Report {
     pub log: Vec<crate::tap::Written>,
     /// The orders at the end, when that was asked for.
     pub lives: Vec<Arc<Order>>,
+    /// The disks at the end, when that was asked for: the journal's and the store's.
+    pub disks: Option<(FaultyStorage, MemoryTables)>,
 }
 
 /// What happens at an instant.
@@ -241,34 +241,7 @@ impl Life {
         clock.set(TimestampMs(BEGINNING_MS));
         let channels: Vec<Simulator> =
             plan.channels.iter().map(|one| Simulator::new(one.clone(), plan.seed)).collect();
-        let capabilities = plan.channels.iter().map(|one| one.capability.clone()).collect();
-        let rules = RoutingRules {
-            version: 1,
-            order: vec![Strategy::Cost],
-            amount_bands: vec![],
-            designations: vec![],
-            priority: vec![],
-        };
-        let router = Router::new(capabilities, rules, vec![]).expect("the rules of all lives are right");
-        let campaign = Campaign {
-            id: CAMPAIGN,
-            platform: PLATFORM,
-            currency: Currency::Cny,
-            face: FACE,
-            minimum_spend: MINIMUM_SPEND,
-            valid_from: TimestampMs(0),
-            valid_until: TimestampMs::NEVER,
-        };
-        let disk = FaultyStorage::new(dice.bits());
-        disk.set_rot(plan.disks.rots);
-        let ground = Ground {
-            disk,
-            tables: MemoryTables::new(),
-            clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            router,
-            campaigns: vec![campaign],
-            tap: Arc::new(Mutex::new(Tap::default())),
-        };
+        let ground = Ground::of(&plan, Arc::clone(&clock) as Arc<dyn Clock>, dice.bits());
         Self {
             advance_at: vec![u64::MAX; channels.len()],
             dice,
@@ -704,10 +677,11 @@ impl Life {
 
     fn tick(&mut self, shard: usize, waited: u64) {
         let Some(process) = &mut self.process else { return };
-        let before = tap::lock(&self.ground.tap).ledger.records;
         process.tick(shard);
-        let quiet = self.agenda.len() <= 4 * self.plan.shards + self.channels.len() && before > 0;
-        let wait = if quiet { (waited * 2).min(5_000).max(self.plan.tick_ms) } else { self.plan.tick_ms };
+        // A look at timers when nothing is under way mostly finds nothing: it may wait longer the next time.
+        let longest = if self.healed { 5_000 } else { 2_000 };
+        let wait = if process.is_quiet() { (waited * 2).min(longest) } else { self.plan.tick_ms };
+        let wait = wait.max(self.plan.tick_ms);
         self.after(wait, Item::Tick(shard, wait));
     }
 
@@ -1134,6 +1108,7 @@ impl Life {
         self.check_promises();
         if self.tells {
             self.report.lives.clone_from(&orders);
+            self.report.disks = Some((self.ground.disk.copy(), self.ground.tables.copy()));
         }
         let Some(process) = &self.process else { return };
         let tap = tap::lock(&self.ground.tap);

@@ -66,7 +66,7 @@ impl Intent {
             32..46 => Self::ConfirmSms(dice.pick(&["123456", "123456", "123456", "000000"]).into()),
             46..56 => Self::Release(None, None),
             56..68 => {
-                let sub_order = if dice.below(2) == 0 { None } else { Some(dice.between(0, 2) as u8) };
+                let sub_order = if dice.below(2) == 0 { None } else { Some(dice.pick(&[0, 1, 2])) };
                 Self::Release(sub_order, if dice.below(3) == 0 { None } else { part(dice) })
             }
             68..80 => {

@@ -1,6 +1,8 @@
 //! What one life is like: everything that is drawn from the seed before it begins. Each fault is off in half of all lives,
 //! so that lives differ in kind and a fault cannot hide behind another.
 
+use std::sync::LazyLock;
+
 use suanpan_channels::{BUILTIN_CHANNELS, Behaviour, Descriptor, Latency, Rate, load_descriptors};
 use suanpan_model::policy::{FeeBearer, LatePayment};
 use suanpan_model::{Amount, DurationMs, PlatformId, PlatformPolicy};
@@ -249,8 +251,10 @@ fn network(dice: &mut Dice) -> Network {
 
 /// The channels that come with the program, with other tempers, and with ladders short enough for a short life.
 fn channels(dice: &mut Dice) -> Vec<Descriptor> {
-    let mut descriptors =
-        load_descriptors(BUILTIN_CHANNELS).expect("the program's own descriptors are right");
+    static BUILTIN: LazyLock<Vec<Descriptor>> = LazyLock::new(|| {
+        load_descriptors(BUILTIN_CHANNELS).expect("the program's own descriptors are right")
+    });
+    let mut descriptors = BUILTIN.clone();
     let ladder: &[u64] =
         dice.pick(&[&[300_u64, 1_000, 5_000, 30_000][..], &[50, 400, 4_000], &[2_000, 60_000]]);
     let timeout = dice.pick(&[300, 3_000, 15_000]);

@@ -9,8 +9,8 @@ use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, unbounded};
 use hdrhistogram::Histogram;
 use suanpan_core::ledger::LedgerCommand;
-use suanpan_core::routing::Router;
-use suanpan_model::{Campaign, ChannelReport, ChannelRequest, Lsn};
+use suanpan_core::routing::{Router, RoutingRules, Strategy};
+use suanpan_model::{Campaign, ChannelReport, ChannelRequest, Currency, Lsn, TimestampMs};
 use suanpan_runtime::api::{AnswerSink, Request};
 use suanpan_runtime::balance_shard::{self, BalanceShard, Told};
 use suanpan_runtime::clock::Clock;
@@ -26,7 +26,8 @@ use suanpan_runtime::shared::{Counters, Feed, Gate, Meters, Registry, Shared};
 use suanpan_runtime::statements::HandOver;
 use suanpan_runtime::store::{MemoryTables, Store, StoreOptions};
 
-use crate::plan::Plan;
+use crate::mall::{CAMPAIGN, FACE, MINIMUM_SPEND};
+use crate::plan::{PLATFORM, Plan};
 use crate::tap::{Tap, TapJournal};
 
 /// Who gets messages.
@@ -243,7 +244,45 @@ pub struct Ground {
     pub tap: Arc<Mutex<Tap>>,
 }
 
+impl Ground {
+    /// Empty disks; `losses` decides what power cuts lose.
+    ///
+    /// # Panics
+    /// When the channels of the plan cannot be routed over: a bug of the plan.
+    #[must_use]
+    pub fn of(plan: &Plan, clock: Arc<dyn Clock>, losses: u64) -> Self {
+        let capabilities = plan.channels.iter().map(|one| one.capability.clone()).collect();
+        let rules = RoutingRules {
+            version: 1,
+            order: vec![Strategy::Cost],
+            amount_bands: vec![],
+            designations: vec![],
+            priority: vec![],
+        };
+        let campaign = Campaign {
+            id: CAMPAIGN,
+            platform: PLATFORM,
+            currency: Currency::Cny,
+            face: FACE,
+            minimum_spend: MINIMUM_SPEND,
+            valid_from: TimestampMs(0),
+            valid_until: TimestampMs::NEVER,
+        };
+        let disk = FaultyStorage::new(losses);
+        disk.set_rot(plan.disks.rots);
+        Self {
+            disk,
+            tables: MemoryTables::new(),
+            clock,
+            router: Router::new(capabilities, rules, vec![]).expect("the rules of all lives are right"),
+            campaigns: vec![campaign],
+            tap: Arc::new(Mutex::new(Tap::default())),
+        }
+    }
+}
+
 /// Why the process does not start.
+#[derive(Debug)]
 pub enum NoStart {
     /// A disk: it may work the next time.
     Disk(String),
@@ -355,6 +394,27 @@ impl Process {
             log_refused: false,
             keeper_refused: false,
         })
+    }
+
+    /// Lets every actor take what waits for it until nothing does; the calls to channels that came of it.
+    pub fn run_dry(&mut self, dice: &mut crate::dice::Dice) -> Vec<ChannelRequest> {
+        let actors: Vec<Actor> = self.inboxes.iter().map(|(actor, _)| *actor).collect();
+        let mut calls = Vec::new();
+        loop {
+            calls.extend(self.deliver_post());
+            if !actors.iter().any(|actor| self.take_one(*actor, dice)) {
+                return calls;
+            }
+        }
+    }
+
+    /// Delivers what was sent; the calls to channels among it.
+    pub fn deliver_post(&mut self) -> Vec<ChannelRequest> {
+        let post = self.take_post();
+        for (to, from, message) in post.messages {
+            self.deliver(to, from, message);
+        }
+        post.calls
     }
 
     /// Puts a message into an actor's inbox.

@@ -90,7 +90,7 @@ fn sound() -> FaultyStorage {
     let storage = FaultyStorage::new(1);
     let mut journal = SegmentJournal::open_in(Arc::new(storage.clone()), options()).unwrap();
     for group in 0..16_u8 {
-        journal.append(1 + u32::from(group % 3), &vec![group; 120]).unwrap();
+        journal.append(1 + u32::from(group % 3), &[group; 120]).unwrap();
     }
     storage
 }

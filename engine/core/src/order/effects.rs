@@ -81,7 +81,7 @@ pub fn effects(
 /// refused does not say what became of it. A query alone would go on for ever about a call that never arrived.
 fn ask(order: &Order, attempt: AttemptNo) -> ChannelOp {
     let asked = order.attempt(attempt).map_or(0, |known| known.queries);
-    if order.status.is_unpaid() || asked % 2 == 0 { ChannelOp::Query } else { ChannelOp::Close }
+    if order.status.is_unpaid() || asked.is_multiple_of(2) { ChannelOp::Query } else { ChannelOp::Close }
 }
 
 fn payment_call(order: &Order, attempt: AttemptNo, op: ChannelOp, deadline: TimestampMs) -> ChannelRequest {

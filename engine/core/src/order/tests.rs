@@ -6,6 +6,7 @@ mod commands;
 mod creation;
 mod effects;
 mod lives;
+mod overtaken;
 mod properties;
 mod states;
 mod twin;

@@ -95,7 +95,7 @@ impl Contents {
                     let changes = before.is_none_or(|before| *before != bytes[at..end]);
                     put(&mut self.durable, offset + at, &bytes[at..end]);
                     if rots && changes && next_random(random).is_multiple_of(3) {
-                        let place = next_random(random) as usize % (end - at);
+                        let place = usize::try_from(next_random(random) % (end - at) as u64).unwrap_or(0);
                         // Only what was being written: a byte that was there before is not touched.
                         self.durable[offset + at + place] ^= 1 << (next_random(random) % 8);
                     }

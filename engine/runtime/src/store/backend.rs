@@ -23,6 +23,32 @@ pub enum Space {
     Checkpoint(Table),
 }
 
+impl Space {
+    /// Every table.
+    pub const ALL: [Self; 8] = [
+        Self::Orders,
+        Self::Keys,
+        Self::Statements,
+        Self::Meta,
+        Self::Checkpoint(Table::Accounts),
+        Self::Checkpoint(Table::Holds),
+        Self::Checkpoint(Table::LiveOrders),
+        Self::Checkpoint(Table::Directory),
+    ];
+
+    /// Name on disk and in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Orders => "orders",
+            Self::Keys => "keys",
+            Self::Statements => "statements",
+            Self::Meta => "meta",
+            Self::Checkpoint(table) => table.name(),
+        }
+    }
+}
+
 /// A row, or the removal of one.
 pub type Change = (Bytes, Option<Bytes>);
 

@@ -17,6 +17,12 @@ type Tables = BTreeMap<Space, BTreeMap<Bytes, Bytes>>;
 #[derive(Clone, Default)]
 pub struct MemoryTables(Arc<Mutex<State>>);
 
+impl std::fmt::Debug for MemoryTables {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemoryTables").finish_non_exhaustive()
+    }
+}
+
 #[derive(Default)]
 struct State {
     seen: Tables,

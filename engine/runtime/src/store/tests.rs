@@ -1,6 +1,7 @@
 //! Tests of the store.
 
 mod archive;
+mod backends;
 mod checkpoint;
 mod disk_full;
 mod key_filter;

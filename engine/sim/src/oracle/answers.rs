@@ -67,7 +67,7 @@ pub fn let_go(mall: &mut Mall, log: &NaiveLedger, answer: &Answer, breaks: &mut 
         (Intent::Release(sub_order, amount), Ok(_)) => {
             placed.released |= sub_order.is_none() && amount.is_none();
             let known = log.by_no.get(&no).and_then(|id| log.orders.get(id));
-            if !known.is_some_and(|known| known.releases > 0) {
+            if known.is_none_or(|known| known.releases == 0) {
                 early(format!("a release of order {no} was acknowledged and is not in the log"));
             }
         }
@@ -80,13 +80,13 @@ pub fn let_go(mall: &mut Mall, log: &NaiveLedger, answer: &Answer, breaks: &mut 
         }
         (Intent::OpenDispute, Ok(_)) => {
             let known = log.by_no.get(&no).and_then(|id| log.orders.get(id));
-            if !known.is_some_and(|known| known.disputes.0 > 0) {
+            if known.is_none_or(|known| known.disputes.0 == 0) {
                 early(format!("a dispute of order {no} was acknowledged and is not in the log"));
             }
         }
         (Intent::ResolveDispute, Ok(_)) => {
             let known = log.by_no.get(&no).and_then(|id| log.orders.get(id));
-            if !known.is_some_and(|known| known.disputes.1 > 0) {
+            if known.is_none_or(|known| known.disputes.1 == 0) {
                 early(format!("the end of a dispute of order {no} was acknowledged and is not in the log"));
             }
         }

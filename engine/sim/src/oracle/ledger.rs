@@ -165,10 +165,9 @@ impl NaiveLedger {
         };
         match event {
             OrderEvent::Paid { attempt, .. } | OrderEvent::LatePaid { attempt, .. } => {
-                if !heard.payments.insert(*attempt) {
-                    let what = format!("order {id}: the payment of attempt {attempt} counts twice");
-                    self.breaks.push(Invariant::OneEffect.broken(what));
-                }
+                let is_new = heard.payments.insert(*attempt);
+                let what = || format!("order {id}: the payment of attempt {attempt} counts twice");
+                self.breaks.extend((!is_new).then(|| Invariant::OneEffect.broken(what())));
             }
             OrderEvent::RefundStarted { refund_no, .. } if !refund_no.is_empty() => {
                 if heard.refunds.iter().any(|known| known == refund_no.as_str()) {
