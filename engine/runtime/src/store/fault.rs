@@ -26,6 +26,19 @@ pub enum StoreFault {
         /// Highest format of this program.
         supported: u32,
     },
+    /// The store was written by a program from before the first release, whose events this one cannot read.
+    #[error(
+        "store {path} has format {found}, from before the first release, which this program (format {supported}) cannot \
+         read: move the whole data directory away and start with an empty one"
+    )]
+    OlderFormat {
+        /// Directory of the store.
+        path: PathBuf,
+        /// Format in the store.
+        found: u32,
+        /// Format of this program.
+        supported: u32,
+    },
     /// The disk, the quota or the file size limit is exhausted. What was durable stays so.
     #[error(
         "store {path}: no space left to {operation}: free space and try again; restart to drop half-written tables"

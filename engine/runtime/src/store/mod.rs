@@ -45,8 +45,9 @@ pub use fjall::Slice as Bytes;
 
 use disk::Disk;
 
-/// Layout of keys and rows in this store. A store with a higher number is refused.
-pub const FORMAT: u32 = 1;
+/// Layout of keys and rows in this store. A store with a higher number is refused; so is 1, of which nothing was ever
+/// released.
+pub const FORMAT: u32 = 2;
 
 const META_FORMAT: &[u8] = b"format";
 
@@ -127,6 +128,9 @@ impl Store {
         let found = u32::from_le_bytes(self.array("meta", &row)?);
         if found > FORMAT {
             return Err(StoreFault::NewerFormat { path: self.inner.path.clone(), found, supported: FORMAT });
+        }
+        if found < FORMAT {
+            return Err(StoreFault::OlderFormat { path: self.inner.path.clone(), found, supported: FORMAT });
         }
         Ok(())
     }

@@ -33,6 +33,15 @@ fn a_newer_format_is_refused() {
 }
 
 #[test]
+fn a_format_from_before_the_first_release_is_refused() {
+    let dir = dir();
+    open(dir.path()).put_meta_durably("test", b"format", &1_u32.to_le_bytes()).unwrap();
+    let fault = refusal(dir.path());
+    assert!(matches!(fault, StoreFault::OlderFormat { found: 1, supported: FORMAT, .. }), "{fault:?}");
+    assert!(fault.to_string().contains("start with an empty one"), "{fault}");
+}
+
+#[test]
 fn a_directory_that_cannot_be_is_a_fault_that_names_it() {
     let dir = dir();
     let file = dir.path().join("file");
