@@ -55,7 +55,9 @@ impl Ledger {
             return None;
         }
         let account = self.account(debtor)?;
-        let available = Amount::from_minor(u64::try_from(account.available()).ok()?);
+        // A debt is not paid out of another one: the credit limit stays out of it.
+        let own = account.available() - account.credit_limit.signed();
+        let available = Amount::from_minor(u64::try_from(own).ok()?);
         let (receivable, advanced) = (debtor.receivable(), debtor.advanced());
         let debt = if self.debt(receivable).is_zero() { advanced } else { receivable };
         let amount = available.min(self.debt(debt));

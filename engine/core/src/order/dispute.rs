@@ -11,7 +11,7 @@ use super::create::push;
 use super::refund::{everything_released, known_refund, start, undoing};
 use super::release::{one, settle_if_empty};
 use super::unwind::{cover, holds_needed, unwinding};
-use super::{Context, Decision, Events, HoldNeed};
+use super::{Context, Decision, Events, Granted, HoldNeed};
 
 /// Somebody disputes the order.
 pub(super) fn decide_dispute(order: &Order, context: &Context<'_>) -> Result<Decision, Reject> {
@@ -34,7 +34,8 @@ pub(super) fn decide_dispute(order: &Order, context: &Context<'_>) -> Result<Dec
     match context.granted {
         None if needed.is_empty() => Ok(one(OrderEvent::DisputeOpened { holds: Vec::new() })),
         None => Ok(Decision::NeedsHolds(needed)),
-        Some(granted) => Ok(one(OrderEvent::DisputeOpened { holds: granted.holds.to_vec() })),
+        Some(Granted { refused: Some(reject), .. }) => Err((*reject).clone()),
+        Some(Granted { holds, .. }) => Ok(one(OrderEvent::DisputeOpened { holds: holds.to_vec() })),
     }
 }
 

@@ -107,6 +107,22 @@ fn the_operator_comes_first() {
     assert_eq!(recovers(&mut ledger, 6), None);
 }
 
+/// A credit limit is no income.
+#[test]
+fn a_credit_limit_pays_no_debt() {
+    let mut ledger = Ledger::default();
+    let LedgerCommand::Open { account, platform, reference, currency, parent, .. } = open(merchant()) else {
+        panic!("an opening")
+    };
+    let open = LedgerCommand::Open { account, platform, reference, currency, parent, credit_limit: fen(900) };
+    let Ok(Decision::Moved(events)) = ledger.decide(&open) else { panic!("an opening") };
+    events.iter().for_each(|event| ledger.apply(event));
+    post(&mut ledger, 1, Posting::debit(merchant().receivable(), fen(500)));
+    assert_eq!(recovers(&mut ledger, 2), None);
+    post(&mut ledger, 3, Posting::credit(merchant(), fen(200)));
+    assert_eq!(recovers(&mut ledger, 4), Some(200));
+}
+
 /// Rows of a checkpoint bring back who owes and which recovery is under way.
 #[test]
 fn a_restart_knows_the_debts() {
