@@ -32,8 +32,21 @@ pub enum Action {
 /// Named workloads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum WorkloadName {
-    /// One mall order from submission to release, over eight channels.
+    /// One mall order from submission to release, over eight channels: a coupon, two receivers of commission, a fee.
     Canonical,
+    /// The same with neither coupon nor commission: what the rest costs beside it.
+    Plain,
+}
+
+impl WorkloadName {
+    /// As it is written.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Canonical => "canonical",
+            Self::Plain => "plain",
+        }
+    }
 }
 
 /// Settings of the engine under load.

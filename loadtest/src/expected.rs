@@ -27,10 +27,11 @@ pub struct Parts {
     pub merchant: u64,
 }
 
-/// The parts of an order of `amount` with a coupon of `subsidy`, of which the channel keeps `fee`.
+/// The parts of an order of `amount` with a coupon of `subsidy`, of which the channel keeps `fee`, with commissions of
+/// platform and agent of `bps` basis points.
 #[must_use]
-pub fn parts(amount: u64, subsidy: u64, fee: u64) -> Parts {
-    let split = split(amount, &[COMMISSION_BPS, AGENT_BPS]);
+pub fn parts(amount: u64, subsidy: u64, fee: u64, bps: [u32; 2]) -> Parts {
+    let split = split(amount, &bps);
     let (commission, agent) = (split[0], split[1]);
     Parts {
         amount,
@@ -106,7 +107,7 @@ mod tests {
             (500_000, 2_000, 0, [25_000, 10_000, 465_000]),
         ];
         for (amount, subsidy, fee, [commission, agent, merchant]) in table {
-            let found = parts(amount, subsidy, fee);
+            let found = parts(amount, subsidy, fee, [COMMISSION_BPS, AGENT_BPS]);
             assert_eq!(found.commission + found.agent + found.merchant + found.fee, amount, "{amount}");
             assert_eq!(found.payable + found.subsidy, amount, "{amount}");
             assert_eq!(

@@ -87,7 +87,7 @@ pub fn run_in(args: &RunArgs, dir: &Path) -> Result<(RunReport, Verdict)> {
     let in_flight = if args.rate.is_some() { 0 } else { args.in_flight };
     let engine = Engine::start(options(&args.engine, dir, in_flight), world)?;
     let cast = tokio.block_on(setup::cast(&engine, args.buyers, args.merchants))?;
-    let workload = Workload::canonical(&cast, &world::descriptors()?, &router, now, seed)?;
+    let workload = Workload::of(args.workload, &cast, &world::descriptors()?, &router, now, seed)?;
 
     let before = Before {
         stats: engine.stats(),
@@ -164,7 +164,7 @@ fn assemble(args: &RunArgs, dir: &Path, engine: &Engine, outcome: &Outcome, befo
         (name, used as f64 / machine::TICKS_PER_SECOND)
     });
     RunReport {
-        workload: "canonical",
+        workload: args.workload.name(),
         seed: args.engine.seed,
         origin: Origin::here(dir),
         shards: options(&args.engine, dir, 0).shards,

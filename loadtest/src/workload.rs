@@ -17,6 +17,7 @@ use suanpan_model::{
     SubOrder, TimestampMs,
 };
 
+use crate::cli::WorkloadName;
 use crate::expected::{self, AGENT_BPS, COMMISSION_BPS, Parts};
 use crate::order_no::{OrderNumbers, payer};
 use crate::random::Random;
@@ -74,6 +75,21 @@ impl Workload {
         now: TimestampMs,
         seed: u64,
     ) -> Result<Self> {
+        Self::of(WorkloadName::Canonical, cast, descriptors, router, now, seed)
+    }
+
+    /// The named workload of a run that begins at `now`.
+    ///
+    /// # Errors
+    /// When some order would find no channel, or the cast is empty.
+    pub fn of(
+        name: WorkloadName,
+        cast: &Cast,
+        descriptors: &[Descriptor],
+        router: &Router,
+        now: TimestampMs,
+        seed: u64,
+    ) -> Result<Self> {
         ensure!(
             !cast.merchants.is_empty() && !cast.agents.is_empty() && cast.buyers > 0,
             "a run needs merchants, agents and buyers"
@@ -82,6 +98,12 @@ impl Workload {
         let templates = (0..TEMPLATES)
             .map(|_| {
                 let (terms, merchant, agent) = terms(cast, now, &mut random)?;
+                let terms = match name {
+                    WorkloadName::Canonical => terms,
+                    WorkloadName::Plain => {
+                        OrderTerms { coupons: Vec::new(), splits: SmallVec::new(), ..terms }
+                    }
+                };
                 expect(terms, merchant, agent, descriptors, router, now)
             })
             .collect::<Result<Vec<_>>>()?;
@@ -190,7 +212,8 @@ fn expect(
         "the router expects a fee of {}, the tariff says {fee}",
         route.fee.minor()
     );
-    let parts = expected::parts(terms.amount.minor(), terms.subsidy().minor(), fee);
+    let bps = if terms.splits.is_empty() { [0, 0] } else { [COMMISSION_BPS, AGENT_BPS] };
+    let parts = expected::parts(terms.amount.minor(), terms.subsidy().minor(), fee, bps);
     Ok(Template { terms, channel, merchant, agent, parts })
 }
 
