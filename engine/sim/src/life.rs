@@ -220,6 +220,8 @@ struct Life {
     spendings: Vec<(AccountId, Amount)>,
     /// What channels do with refunds beyond their own books.
     fates: Fates,
+    /// When the last of the banks has told what came back.
+    told_by: u64,
     /// Refunds that the operator sent to their channel once more.
     resent: BTreeSet<(OrderId, u8)>,
     /// Payments of which a running engine was told and did not forget by a crash.
@@ -311,6 +313,7 @@ impl Life {
             placed_at: TimestampMs(0),
             spendings: Vec::new(),
             fates: Fates::default(),
+            told_by: 0,
             resent: BTreeSet::new(),
             heard: BTreeSet::new(),
             report: Report { seed: plan.seed, ..Report::default() },
@@ -1242,6 +1245,7 @@ impl Life {
         for Bounce { at, report } in bounces {
             // Not before the news of the refund itself, however slow that was.
             let at = at.max(self.now) + self.plan.network.slow_ms + 60_000;
+            self.told_by = self.told_by.max(at + 1);
             self.at(at, Item::Report(report));
         }
     }
@@ -1274,7 +1278,10 @@ impl Life {
             }
         }
         let known = tap::lock(&self.ground.tap).ledger.orders.len();
-        all_archived && orders.len() == known && orders.iter().all(|order| order.is_finished())
+        all_archived
+            && self.now >= self.told_by
+            && orders.len() == known
+            && orders.iter().all(|order| order.is_finished())
     }
 
     /// The lives of all orders that the log knows, asked past the inboxes.
@@ -1364,7 +1371,8 @@ impl Life {
         }
         answers::refused_is_nothing(&self.mall, &tap.ledger, breaks);
         final_state::ledger(&process.balances, &tap.ledger, breaks);
-        let may_owe = self.plan.spends || final_state::keeps_fees(self.plan.policy.agreement);
+        let may_owe =
+            self.plan.spends || !self.plan.causal || final_state::keeps_fees(self.plan.policy.agreement);
         final_state::debts(&process.balances, &tap.ledger, may_owe, breaks);
         final_state::custody(&tap.ledger, breaks);
         let page = if self.plan.seed.is_multiple_of(2) { 3 } else { 1_000 };

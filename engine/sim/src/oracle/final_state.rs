@@ -72,12 +72,9 @@ pub fn debts(balances: &[BalanceShard], log: &NaiveLedger, may_owe: bool, breaks
             breaks.push(Invariant::DebtsRecovered.broken(what));
         }
     }
-    let kinds = [AccountType::Receivable, AccountType::Advanced];
-    for account in log.posted.keys().filter(|account| kinds.contains(&account.kind())) {
-        if !may_owe {
-            let what = format!("account {account} owed although no receiver could be short");
-            breaks.push(Invariant::DebtsRecovered.broken(what));
-        }
+    for order in log.debts.iter().filter(|_| !may_owe) {
+        let what = format!("order {order} made debts although no receiver could be short");
+        breaks.push(Invariant::DebtsRecovered.broken(what));
     }
     // What platforms advanced is what their receivers owe them.
     let advanced = log.posted.iter().filter(|(account, _)| account.kind() == AccountType::Advanced);

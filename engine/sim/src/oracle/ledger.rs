@@ -68,6 +68,8 @@ pub struct NaiveLedger {
     pub orders: BTreeMap<OrderId, Heard>,
     /// Orders by the mall's number.
     pub by_no: BTreeMap<String, OrderId>,
+    /// Orders that made debts without any dispute: a dispute may hold less than there was when it began.
+    pub debts: BTreeSet<OrderId>,
     /// Campaigns and customers by the accounts of their coupons.
     pub coupons: BTreeMap<AccountId, (u32, String)>,
     /// Coupons in use, by campaign and customer.
@@ -234,8 +236,13 @@ impl NaiveLedger {
         let allowed = match heard.shortfall {
             Shortfall::Debt => Some(AccountType::Receivable),
             Shortfall::Advance => Some(AccountType::Advanced),
+            // A dispute is decided all the same: what a receiver had spent by then becomes its debt.
+            Shortfall::Refuse if heard.disputes.0 > 0 => Some(AccountType::Receivable),
             Shortfall::Refuse => None,
         };
+        if !debts.is_empty() && heard.disputes.0 == 0 {
+            self.debts.insert(id);
+        }
         if let Some(other) = debts.into_iter().find(|kind| Some(*kind) != allowed) {
             let what = format!(
                 "order {id}: a debt on {} although shortfalls are {:?}",
