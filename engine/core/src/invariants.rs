@@ -45,6 +45,8 @@ invariants! {
     RefundsWithinPaid = "refunds-within-paid", "Never more goes back to a payer than was paid.";
     Custody = "custody", "The escrow accounts hold what orders are owed, no more and no less.";
     CouponStock = "coupon-stock", "Coupons never cost more than their fund and their stock have.";
+    DebtsRecovered = "debts-recovered",
+        "Only who was short owes, and nobody owes while money of theirs is there to be taken.";
     OneAttemptAlive = "one-attempt-alive", "Of an order's attempts one at a time can still move money.";
     NoDoubleCharge = "no-double-charge",
         "A payer who paid an order twice, or one that ended unpaid, gets the money back.";

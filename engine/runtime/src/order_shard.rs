@@ -107,6 +107,8 @@ pub struct OrderShard {
     reserving: FxHashMap<OrderId, Reserving>,
     /// Holds to ask for, by balance shard.
     asks: Vec<Vec<HoldAsk>>,
+    /// Holds to ask for once the batch with this number is durable, oldest first.
+    later_asks: VecDeque<(u64, HoldAsk)>,
     /// Orders whose money waits for an operator.
     needing_operator: BTreeSet<OrderId>,
     facts: FactsCache,
@@ -145,6 +147,7 @@ impl OrderShard {
             archived,
             reserving: FxHashMap::default(),
             asks: (0..shards).map(|_| Vec::new()).collect(),
+            later_asks: VecDeque::new(),
             needing_operator: BTreeSet::new(),
             facts: FactsCache::default(),
             last_id,

@@ -56,7 +56,8 @@ type Known = BTreeMap<(PlatformId, u32), Arc<RuleVersion>>;
 
 /// All versions that are known.
 pub struct RuleBook {
-    dir: PathBuf,
+    /// Where versions are kept; nowhere when absent.
+    dir: Option<PathBuf>,
     known: Mutex<Known>,
 }
 
@@ -87,7 +88,13 @@ impl RuleBook {
                 decode_row(row).map_err(|error| fault(&path, &error))?;
             known.insert((platform, version.rules.version), Arc::new(version));
         }
-        Ok(Self { dir: dir.to_owned(), known: Mutex::new(known) })
+        Ok(Self { dir: Some(dir.to_owned()), known: Mutex::new(known) })
+    }
+
+    /// A book that keeps nothing on a disk: what is put is forgotten at the end of the process. For simulations.
+    #[must_use]
+    pub const fn in_memory() -> Self {
+        Self { dir: None, known: Mutex::new(Known::new()) }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -159,14 +166,15 @@ impl RuleBook {
     }
 
     fn write(&self, platform: PlatformId, version: &RuleVersion) -> io::Result<()> {
+        let Some(dir) = &self.dir else { return Ok(()) };
         let row = encode_row(&(platform, version));
         let name = format!("{platform}-{}.{EXTENSION}", version.rules.version);
-        let (path, draft) = (self.dir.join(&name), self.dir.join(format!("{name}.new")));
+        let (path, draft) = (dir.join(&name), dir.join(format!("{name}.new")));
         let mut file = File::create(&draft)?;
         file.write_all(&crc32c::crc32c(&row).to_le_bytes())?;
         file.write_all(&row)?;
         file.sync_all()?;
         fs::rename(&draft, &path)?;
-        File::open(&self.dir)?.sync_all()
+        File::open(dir)?.sync_all()
     }
 }

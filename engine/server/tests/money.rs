@@ -93,7 +93,8 @@ async fn a_cart_is_released_in_milestones_and_every_level_gets_its_cents() {
     assert_eq!(shop.balance("settlement", "M2").await, "84.00");
     assert_eq!(shop.balance("commission", "A2").await, "2.50");
 
-    // A milestone with payees of its own: 20.00 to the agent, 1.00 to the platform, the rest, 179.00, to M1.
+    // A milestone with payees of its own: 20.00 to the agent, 1.00 to the platform, a third of the 6.00 of fee that M1 bears,
+    // the rest, 177.00, to M1.
     let payees =
         json!([agent("A1", json!({ "percent": "10" })), { "receiver": "platform", "fixed": "1.00" }]);
     let second = json!({ "release_no": "m2", "sub_order": 0, "amount": "200.00", "payees": payees });
@@ -101,17 +102,17 @@ async fn a_cart_is_released_in_milestones_and_every_level_gets_its_cents() {
     assert_eq!(act(&shop, &order, "releases", second.clone()).await.ok()["result"], "repeat");
     let others = with(second, json!({ "payees": [payees[0]] }));
     assert_eq!(act(&shop, &order, "releases", others).await.problem().1, "idempotency_conflict");
-    assert_eq!(shop.balance("settlement", "M1").await, "179.00");
+    assert_eq!(shop.balance("settlement", "M1").await, "177.00");
 
     assert_eq!(act(&shop, &order, "confirm", json!({})).await.ok()["status"], "settled");
     assert_eq!(act(&shop, &order, "confirm", json!({})).await.ok()["result"], "repeat");
     // Of M1's 400.00 the splits take 60.00 and the fee 4.00; of M2's 300.00 45.00 and 3.00.
-    assert_eq!(shop.balance("settlement", "M1").await, "515.00");
+    assert_eq!(shop.balance("settlement", "M1").await, "513.00");
     assert_eq!(shop.balance("settlement", "M2").await, "336.00");
     assert_eq!(shop.balance("commission", "A1").await, "80.00");
     assert_eq!(shop.balance("commission", "A2").await, "20.00");
     assert_eq!(shop.balance("commission_income", "CNY").await, "41.00");
-    assert_eq!(shop.balance("fee_income", "CNY").await, "8.00");
+    assert_eq!(shop.balance("fee_income", "CNY").await, "10.00");
 
     let life = shop.life(&order).await;
     let releases = json!([
@@ -123,14 +124,15 @@ async fn a_cart_is_released_in_milestones_and_every_level_gets_its_cents() {
     let money = &life["money"];
     assert_eq!(money["payer"], json!({ "paid": "1000.00", "given_back": "0.00" }));
     assert_eq!((&money["released"], &money["frozen"]), (&json!("1000.00"), &json!("0.00")));
-    assert_eq!(money["fee_taken_from_merchants"], "8.00");
+    assert_eq!(money["fee_taken_from_merchants"], "10.00");
     let given = |sub_order: u64, role: &str| -> Vec<&str> {
         let all = money["receivers"].as_array().unwrap().iter();
         let of = all.filter(|one| one["sub_order"] == sub_order && one["role"] == role);
         of.map(|one| one["given"].as_str().unwrap()).collect()
     };
     assert_eq!(given(0, "split"), ["20.00", "30.00", "10.00"]);
-    assert_eq!(given(0, "payee"), ["20.00", "1.00", "179.00"]);
+    assert_eq!(given(0, "payee"), ["20.00", "1.00", "177.00"]);
+    assert_eq!(given(0, "fee"), ["4.00", "2.00"]);
     assert_eq!(given(1, "split"), ["20.00", "30.00", "10.00"]);
     assert_eq!((given(1, "fee"), given(1, "merchant")), (vec!["4.00"], vec!["336.00"]));
     shop.assert_balanced().await;

@@ -51,7 +51,7 @@ async fn rules_are_put_without_a_restart_explain_themselves_and_survive_one() {
     assert_eq!((&decision["channel"], &decision["rule"]), (&json!("fast"), &json!("list")));
     assert_eq!((&decision["rules_version"], &decision["rule_no"]), (&json!(5), &json!(1)));
     assert!(decision["because"].to_string().contains("rule 1 (food) decided"), "{decision}");
-    assert_eq!(decision["candidates"].as_array().unwrap().len(), 3);
+    assert_eq!(decision["candidates"].as_array().unwrap().len(), 4);
     // A missing key is said, not silently false.
     let bare = shop.order(&paid("A2")).await;
     let told = shop.get(&format!("{MALL}/orders/{bare}/explain")).await.ok();

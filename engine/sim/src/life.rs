@@ -2,7 +2,7 @@
 //! goes wrong that the seed says (safety), then nothing does any more and everything must end (liveness).
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,22 +11,27 @@ use suanpan_channels::{Adapter, ReportSink, Simulator};
 use suanpan_core::invariants::Invariant;
 use suanpan_core::ledger::Instruction;
 use suanpan_core::ledger::LedgerCommand;
+use suanpan_core::order::Directory;
 use suanpan_model::command::OrderRef;
 use suanpan_model::policy::LatePayment;
+use suanpan_model::refund::{FinishWay, RefundState};
 use suanpan_model::{
     AccountId, AccountType, Amount, AttemptNo, CauseId, ChannelOp, ChannelReport, ChannelRequest, Currency,
-    Entry, EntryCode, FailureKind, Order, OrderId, Outcome, Posting, ReportSource, Ticket, TimestampMs,
+    Entry, EntryCode, FailureKind, Lsn, Order, OrderId, OrderStatus, Outcome, Posting, ReportSource, Ticket,
+    TimestampMs,
 };
 use suanpan_runtime::admission;
 use suanpan_runtime::api::{Answer, AnswerSink, Command, FUNDING, Reply, Request};
 use suanpan_runtime::clock::{Clock, ManualClock};
 use suanpan_runtime::journal::{Fault, FaultyStorage, Operation};
 use suanpan_runtime::log_writer::LogMessage;
-use suanpan_runtime::messages::KeeperMessage;
+use suanpan_runtime::messages::{AccountCommand, KeeperMessage, Source};
 use suanpan_runtime::store::MemoryTables;
 
 use crate::dice::Dice;
-use crate::mall::{Cast, Intent, Mall, draw_terms};
+use crate::mall::{
+    Asked, COUNTED, CUSTOMERS, Cast, ISSUED, Intent, Mall, campaigns, draw_terms, finish_way, refund,
+};
 use crate::oracle::coverage::Coverage;
 use crate::oracle::{answers, books, final_state};
 use crate::plan::{PLATFORM, Plan, Sabotage};
@@ -97,6 +102,10 @@ enum Item {
     Request(u64),
     /// A top-up arrives.
     TopUp(usize),
+    /// Money of a receiver leaves, under a number.
+    Spend(usize),
+    /// Coupons are issued, under a number.
+    Issue(usize),
     /// A checkpoint is wanted.
     Checkpoint,
     /// The process dies.
@@ -148,6 +157,22 @@ impl Ord for Due {
     }
 }
 
+/// What becomes of refunds that their channel's own book knows nothing of.
+#[derive(Default)]
+struct Fates {
+    /// Refunds whose first call arrived, and whether the channel cannot finish them.
+    abnormal: BTreeMap<books::RefundKey, bool>,
+    /// Refunds that were made: whether the money comes back, and when.
+    bounces: BTreeMap<books::RefundKey, Option<Bounce>>,
+}
+
+/// A refund that comes back.
+#[derive(Clone)]
+struct Bounce {
+    at: u64,
+    report: ChannelReport,
+}
+
 /// Gathers answers that the engine lets go.
 #[derive(Default)]
 struct Counter(Mutex<Vec<Answer>>);
@@ -192,6 +217,14 @@ struct Life {
     answered: u64,
     healed: bool,
     placed_at: TimestampMs,
+    /// What receivers spent, by number.
+    spendings: Vec<(AccountId, Amount)>,
+    /// What channels do with refunds beyond their own books.
+    fates: Fates,
+    /// When the last of the banks has told what came back.
+    told_by: u64,
+    /// Refunds that the operator sent to their channel once more.
+    resent: BTreeSet<(OrderId, u8)>,
     /// Payments of which a running engine was told and did not forget by a crash.
     heard: BTreeSet<(OrderId, AttemptNo)>,
     report: Report,
@@ -210,7 +243,7 @@ pub fn live(seed: u64, tells: bool) -> Report {
 #[must_use]
 pub fn live_plan(mut plan: Plan, tells: bool) -> Report {
     if plan.sabotage == Some(Sabotage::KeepsLatePayments) {
-        plan.policy.late_payment = LatePayment::Park;
+        plan.policy.agreement.late_payment = LatePayment::Park;
     }
     let mut life = Life::new(plan, tells);
     let outcome = catch_unwind(AssertUnwindSafe(|| life.run()));
@@ -263,6 +296,10 @@ impl Life {
             answered: 0,
             healed: false,
             placed_at: TimestampMs(0),
+            spendings: Vec::new(),
+            fates: Fates::default(),
+            told_by: 0,
+            resent: BTreeSet::new(),
             heard: BTreeSet::new(),
             report: Report { seed: plan.seed, ..Report::default() },
             tells,
@@ -340,6 +377,7 @@ impl Life {
             (AccountType::Cash, "b1"),
             (AccountType::Cash, "b2"),
             (AccountType::Cash, "b3"),
+            (AccountType::Marketing, "k1"),
         ];
         let mut ids = Vec::new();
         for (place, (kind, name)) in names.into_iter().enumerate() {
@@ -358,27 +396,46 @@ impl Life {
                 credit_limit: Amount::ZERO,
             };
             let to = Actor::Balances(account.shard(self.plan.shards));
+            let command = AccountCommand::Ledger(command);
             process.deliver(to, None, Message::Commands(vec![(command, Box::new(|_| {}))]));
             self.wake(to);
             self.run_until(self.now + 120_000, Self::is_quiet);
         }
-        self.cast =
-            Cast { merchants: ids[..3].to_vec(), agents: ids[3..5].to_vec(), buyers: ids[5..].to_vec() };
-        for number in 0..4 {
+        self.cast = Cast {
+            merchants: ids[..3].to_vec(),
+            agents: ids[3..5].to_vec(),
+            buyers: ids[5..8].to_vec(),
+            marketing: ids[8],
+            campaigns: Vec::new(),
+        };
+        let until = self.now + self.plan.coupons_valid_ms;
+        self.cast.campaigns = campaigns(&self.cast, TimestampMs(until));
+        for campaign in self.cast.campaigns.clone() {
+            let Some(process) = &mut self.process else { return };
+            let key = (PLATFORM, AccountType::CouponStock, campaign.id.to_string().into());
+            let bucket = u8::try_from(campaign.id.0).unwrap_or_default();
+            let stock = process.shared.registry.number_for(&key, Some(bucket));
+            let command = LedgerCommand::RecordCampaign { campaign: Arc::new(campaign), stock };
+            self.command(stock, AccountCommand::Ledger(command));
+        }
+        for number in 0..5 {
             self.top_up(number);
         }
         self.run_until(self.now + 120_000, Self::is_quiet);
         let opened = tap::lock(&self.ground.tap).ledger.opened.len();
-        if opened != names.len() {
-            let what = format!("{opened} of {} accounts were opened in peace", names.len());
+        // Every campaign has an account of its stock.
+        let expected = names.len() + self.cast.campaigns.len();
+        if opened != expected {
+            let what = format!("{opened} of {expected} accounts were opened in peace");
             self.report.breaks.push(Invariant::EverythingEnds.broken(what));
         }
     }
 
     /// Money from outside; a repeat of the number must change nothing.
     fn top_up(&mut self, number: usize) {
-        let account = match number % 4 {
+        let account = match number % 5 {
             3 => AccountId::internal(AccountType::CouponFund, PLATFORM.0, Currency::Cny, 0),
+            4 => self.cast.marketing,
             place => self.cast.buyers[place],
         };
         let reference = format!("T-{number}");
@@ -394,11 +451,68 @@ impl Life {
             let to = if account.kind().is_internal() { account.on_stripe(stripe) } else { account };
             entry.push(Posting::credit(to, Amount::from_minor(share)));
         }
-        let Some(process) = &mut self.process else { return };
-        let to = Actor::Balances(clearing.shard(self.plan.shards));
         let command = LedgerCommand::Post { entry, reference: reference.into() };
+        self.command(clearing, AccountCommand::Ledger(command));
+    }
+
+    fn command(&mut self, account: AccountId, command: AccountCommand) {
+        let Some(process) = &mut self.process else { return };
+        let to = Actor::Balances(account.shard(self.plan.shards));
         process.deliver(to, None, Message::Commands(vec![(command, Box::new(|_| {}))]));
         self.wake(to);
+    }
+
+    /// A receiver spends what it has, or half of it, so that it is short when an order is undone; a repeat of the number
+    /// must change nothing.
+    fn spend(&mut self, number: usize) {
+        let Some((account, amount)) = self.spendings.get(number).copied() else { return };
+        let clearing =
+            AccountId::internal(AccountType::ChannelClearing, u32::from(FUNDING.0), Currency::Cny, 0);
+        let entry = Entry::new(EntryCode::Transfer, Currency::Cny, CauseId(0xfffe_0000 + number as u64))
+            .with(Posting::debit(account, amount))
+            .with(Posting::credit(clearing, amount));
+        let command = LedgerCommand::Post { entry, reference: format!("W-{number}").into() };
+        self.command(account, AccountCommand::Ledger(command));
+    }
+
+    fn plan_to_spend(&mut self) {
+        let Some(process) = &self.process else { return };
+        let receivers: Vec<AccountId> =
+            self.cast.merchants.iter().chain(&self.cast.agents).copied().collect();
+        let account = self.dice.pick(&receivers);
+        let balance = process.balances[account.shard(self.plan.shards)].balance(account);
+        let available = balance.and_then(|balance| u64::try_from(balance.available).ok()).unwrap_or_default();
+        let minor = if self.dice.below(3) == 0 { available / 2 } else { available };
+        if minor == 0 {
+            return;
+        }
+        self.report.coverage.fault("receiver spends what it got");
+        self.spendings.push((account, Amount::from_minor(minor)));
+        let number = self.spendings.len() - 1;
+        for _ in 0..self.dice.between(1, 2) {
+            let wait = self.dice.wait(self.plan.network.usual_ms);
+            self.after(wait, Item::Spend(number));
+        }
+    }
+
+    /// Coupons for a customer; a repeat of the number must change nothing.
+    fn issue(&mut self, number: usize) {
+        let Some(process) = &self.process else { return };
+        let campaign = if number % 3 == 2 { COUNTED } else { ISSUED };
+        let registry = &process.shared.registry;
+        let known = registry.campaign(campaign).zip(registry.stock_of(campaign));
+        let Some((campaign, stock)) = known.filter(|(known, _)| self.now < known.valid_until.0) else {
+            return;
+        };
+        let command = AccountCommand::IssueCoupons {
+            campaign,
+            stock,
+            customer: CUSTOMERS[number % CUSTOMERS.len()].into(),
+            count: 1 + u32::from(number % 4 == 3),
+            cause: CauseId(0xfffd_0000 + number as u64),
+            reference: format!("C-{number}").into(),
+        };
+        self.command(stock, command);
     }
 
     fn plant(&mut self) {
@@ -484,6 +598,8 @@ impl Life {
             Item::Act => self.act(),
             Item::Request(ticket) => self.request_arrives(ticket),
             Item::TopUp(number) => self.top_up(number),
+            Item::Spend(number) => self.spend(number),
+            Item::Issue(number) => self.issue(number),
             Item::Checkpoint => {
                 if let Some(process) = &mut self.process {
                     process.deliver(Actor::Log, None, Message::Log(LogMessage::Checkpoint));
@@ -771,9 +887,66 @@ impl Life {
             let ChannelRequest { channel, order, attempt, .. } = call;
             return self.after(1, Item::Report(ChannelReport { channel, order, attempt, source, outcome }));
         }
+        if let Some(report) = self.fate_of(&call) {
+            let wait = self.dice.wait(self.plan.network.usual_ms);
+            return self.after(wait, Item::Report(report));
+        }
         let sink = self.sink();
         self.channels[channel].perform(TimestampMs(self.now), vec![call], &sink);
         self.advance(channel);
+    }
+
+    /// What a channel says of a refund that it cannot finish, or that came back, instead of what its book says.
+    fn fate_of(&mut self, call: &ChannelRequest) -> Option<ChannelReport> {
+        let (ChannelOp::Refund { refund } | ChannelOp::QueryRefund { refund }) = call.op else { return None };
+        let key = (call.order, call.attempt, refund);
+        if let Some(Some(bounce)) = self.fates.bounces.get(&key)
+            && bounce.at <= self.now
+        {
+            return Some(bounce.report.clone());
+        }
+        let is_abnormal = match (self.fates.abnormal.get(&key), &call.op) {
+            (Some(known), _) => *known,
+            (None, ChannelOp::Refund { .. }) => {
+                let is_abnormal = !self.healed && self.dice.happens(self.plan.network.abnormal_ppm);
+                self.fates.abnormal.insert(key, is_abnormal);
+                is_abnormal
+            }
+            (None, _) => false,
+        };
+        if !is_abnormal {
+            return None;
+        }
+        self.report.coverage.fault("channel cannot finish a refund");
+        let source = ReportSource::Refund { refund };
+        let outcome = Outcome::Abnormal { code: "CARD_CLOSED".into() };
+        Some(ChannelReport {
+            channel: call.channel,
+            order: call.order,
+            attempt: call.attempt,
+            source,
+            outcome,
+        })
+    }
+
+    /// A refund was made: its money may come back later.
+    fn may_bounce(&mut self, report: &mut ChannelReport) {
+        let ReportSource::Refund { refund } = report.source else { return };
+        let Outcome::Succeeded { amount, .. } = report.outcome else { return };
+        let key = (report.order, report.attempt, refund);
+        match self.fates.bounces.get(&key) {
+            Some(Some(bounce)) if bounce.at <= self.now => *report = bounce.report.clone(),
+            Some(_) => {}
+            None if !self.healed && self.dice.happens(self.plan.network.bounced_ppm) => {
+                self.report.coverage.fault("refund comes back");
+                let at = self.now + self.dice.wait(20_000);
+                let outcome = Outcome::Bounced { amount, code: "RETURNED".into() };
+                let bounced = ChannelReport { outcome, ..report.clone() };
+                self.fates.bounces.insert(key, Some(Bounce { at, report: bounced.clone() }));
+                self.at(at, Item::Report(bounced));
+            }
+            None => drop(self.fates.bounces.insert(key, None)),
+        }
     }
 
     fn advance(&mut self, channel: usize) {
@@ -800,6 +973,7 @@ impl Life {
             self.report.coverage.fault("report is lost");
             return;
         }
+        self.may_bounce(&mut report);
         let may_lie = report.source == ReportSource::PayAnswer
             && matches!(report.outcome, Outcome::Accepted { .. } | Outcome::Processing);
         if may_lie && !self.healed && self.dice.happens(network.false_failure_ppm) {
@@ -851,11 +1025,19 @@ impl Life {
     }
 
     fn act(&mut self) {
-        if self.dice.below(20) == 0 {
-            let number = self.dice.place(12);
-            let wait = self.dice.wait(self.plan.network.usual_ms);
-            self.after(wait, Item::TopUp(number));
-            return;
+        let wait = self.dice.wait(self.plan.network.usual_ms);
+        match self.dice.below(24) {
+            0 => {
+                let number = self.dice.place(15);
+                return self.after(wait, Item::TopUp(number));
+            }
+            1 | 2 if self.plan.spends => return self.plan_to_spend(),
+            3 => {
+                let number = self.dice.place(12);
+                return self.after(wait, Item::Issue(number));
+            }
+            4 | 5 => return self.operate_on_one(),
+            _ => {}
         }
         if self.mall.orders.is_empty() {
             return;
@@ -863,12 +1045,59 @@ impl Life {
         if let Some([order, act @ ..]) = self.plan.script.pop() {
             let order = usize::from(order) % self.mall.orders.len();
             let seed = act.into_iter().fold(0, |seed, byte| seed << 8 | u64::from(byte));
-            let intent = Intent::draw(&mut Dice::new(seed), &self.mall.orders[order]);
+            let intent = Intent::draw(&mut Dice::new(seed), &self.mall.orders[order], &self.cast);
+            return self.send_request(order, intent);
+        }
+        // What was asked before is asked again, word for word.
+        if self.dice.below(6) == 0 && !self.mall.asked.is_empty() {
+            let Asked { order, intent } = self.mall.asked[self.dice.place(self.mall.asked.len())].clone();
             return self.send_request(order, intent);
         }
         let order = self.dice.place(self.mall.orders.len());
-        let intent = Intent::draw(&mut self.dice, &self.mall.orders[order]);
+        let intent = Intent::draw(&mut self.dice, &self.mall.orders[order], &self.cast);
         self.send_request(order, intent);
+    }
+
+    /// An operator looks at the orders whose money waits for one, and sees to one of them.
+    fn operate_on_one(&mut self) {
+        let Some(process) = &self.process else { return };
+        let waiting: Vec<Arc<Order>> =
+            process.orders.iter().flat_map(|shard| shard.needing_operator()).collect();
+        if waiting.is_empty() {
+            return;
+        }
+        let chosen = self.dice.place(waiting.len());
+        self.operate(&waiting[chosen]);
+    }
+
+    /// What an operator does about an order that needs one.
+    fn operate(&mut self, order: &Order) {
+        let Some(place) = self.mall.orders.iter().position(|placed| placed.terms.key() == order.terms.key())
+        else {
+            return;
+        };
+        let unpaid = matches!(order.status, OrderStatus::Closed | OrderStatus::Failed);
+        let keeps = self.planted == Some(Sabotage::KeepsLatePayments);
+        let parked: Vec<AttemptNo> = order.parked().map(|attempt| attempt.no).collect();
+        for attempt in parked.into_iter().filter(|_| !keeps) {
+            let intent = if unpaid && self.dice.below(2) == 0 {
+                Intent::Reopen(attempt)
+            } else {
+                Intent::ReturnParked(attempt)
+            };
+            self.send_request(place, intent);
+        }
+        for refund in order.refunds.iter().filter(|refund| refund.state.needs_operator()) {
+            let may_resend = self.resent.insert((order.id, refund.no));
+            let way = match self.dice.below(4) {
+                2 if !may_resend => 1,
+                // Only what never went has a place to go back to.
+                3 if refund.state != RefundState::Stuck || refund.unwinding.is_none() => 0,
+                way => way,
+            };
+            let way: FinishWay = finish_way(way, &mut self.dice, &self.cast);
+            self.send_request(place, Intent::FinishRefund(refund.no, way));
+        }
     }
 
     fn send_request(&mut self, order: usize, intent: Intent) {
@@ -997,8 +1226,13 @@ impl Life {
         if self.process.is_none() {
             self.start();
         }
-        for order in 0..self.mall.orders.len() {
-            self.send_request(order, Intent::ResolveDispute);
+        // Banks tell of what came back until they are heard.
+        let bounces: Vec<Bounce> = self.fates.bounces.values().flatten().cloned().collect();
+        for Bounce { at, report } in bounces {
+            // Not before the news of the refund itself, however slow that was.
+            let at = at.max(self.now) + self.plan.network.slow_ms + 60_000;
+            self.told_by = self.told_by.max(at + 1);
+            self.at(at, Item::Report(report));
         }
     }
 
@@ -1016,19 +1250,24 @@ impl Life {
             return false;
         }
         let orders = self.ask_all();
-        let disputed: Vec<usize> = (0..self.mall.orders.len())
-            .filter(|place| {
-                let id = self.mall.orders[*place].terms.key();
-                orders.iter().any(|order| {
-                    order.terms.key() == id && order.status == suanpan_model::OrderStatus::Disputed
-                })
-            })
-            .collect();
-        for order in &disputed {
-            self.send_request(*order, Intent::ResolveDispute);
+        for order in &orders {
+            if order.status == OrderStatus::Disputed {
+                let place =
+                    self.mall.orders.iter().position(|placed| placed.terms.key() == order.terms.key());
+                let Some(place) = place else { continue };
+                let with = self.dice.below(2) == 0;
+                let wanted = with.then(|| refund(&mut self.dice, &self.mall.orders[place]));
+                self.send_request(place, Intent::ResolveDispute(wanted));
+            }
+            if order.needs_operator() {
+                self.operate(order);
+            }
         }
         let known = tap::lock(&self.ground.tap).ledger.orders.len();
-        all_archived && orders.len() == known && orders.iter().all(|order| order.is_finished())
+        all_archived
+            && self.now >= self.told_by
+            && orders.len() == known
+            && orders.iter().all(|order| order.is_finished())
     }
 
     /// The lives of all orders that the log knows, asked past the inboxes.
@@ -1119,15 +1358,21 @@ impl Life {
         }
         answers::refused_is_nothing(&self.mall, &tap.ledger, breaks);
         final_state::ledger(&process.balances, &tap.ledger, breaks);
+        let may_owe =
+            self.plan.spends || !self.plan.causal || final_state::keeps_fees(self.plan.policy.agreement);
+        final_state::debts(&process.balances, &tap.ledger, may_owe, breaks);
+        final_state::custody(&tap.ledger, breaks);
         let page = if self.plan.seed.is_multiple_of(2) { 3 } else { 1_000 };
         final_state::statements(&process.balances, &tap.ledger, page, breaks);
-        let mut seen: Vec<Order> = orders.iter().map(|order| Order::clone(order)).collect();
-        if self.planted == Some(Sabotage::KeepsLatePayments) {
-            seen.iter_mut().for_each(|order| order.late_payment = LatePayment::Refund);
-        }
-        let lives: Vec<&Order> = seen.iter().collect();
+        let lives: Vec<&Order> = orders.iter().map(|order| &**order).collect();
+        let came_back = self.fates.bounces.iter().filter_map(|(key, bounce)| Some((*key, bounce.as_ref()?)));
+        let came_back = came_back.map(|(key, bounce)| match bounce.report.outcome {
+            Outcome::Bounced { amount, .. } => (key, amount),
+            _ => (key, Amount::ZERO),
+        });
+        let came_back: BTreeMap<books::RefundKey, Amount> = came_back.collect();
         let channels: Vec<&Simulator> = self.channels.iter().collect();
-        let unheard = books::compare(&channels, &lives, &self.heard, &tap.ledger, breaks);
+        let unheard = books::compare(&channels, &lives, &self.heard, &came_back, &tap.ledger, breaks);
         for _ in 0..unheard {
             self.report.coverage.fault("payment that no report told of");
         }
@@ -1172,6 +1417,16 @@ fn spoil(
             chunks.iter_mut().for_each(|(_, told)| told.retain(|told| !is_credit(&told.instruction)));
         }
         (Sabotage::LosesVoids, Message::Voids(asks)) => asks.clear(),
+        (Sabotage::ForgetsDebts, Message::Log(log)) => {
+            if let LogMessage::Batch(batch) = log
+                && let Source::Balances(shard) = batch.source
+                && batch.instructions.iter().flatten().any(|told| is_recovery(&told.instruction))
+            {
+                let payload = std::mem::take(&mut batch.payload);
+                process.deliver(Actor::Balances(shard), from, Message::Committed(Lsn(0), payload));
+                *log = LogMessage::Checkpoint;
+            }
+        }
         (Sabotage::LosesLines, Message::Keeper(KeeperMessage::Statements { lines, .. })) => {
             lines.rows.clear()
         }
@@ -1180,6 +1435,10 @@ fn spoil(
         }
         _ => {}
     }
+}
+
+fn is_recovery(instruction: &Instruction) -> bool {
+    matches!(instruction, Instruction::Post { code: EntryCode::Recovery, .. })
 }
 
 /// The last bytes of the journal are gone, although they were durable.

@@ -2,11 +2,12 @@
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use suanpan_model::Order;
 use suanpan_sim::oracle::coverage::Coverage;
 use suanpan_sim::{Plan, Report, live};
 
@@ -36,11 +37,13 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // A shard that panics is a finding, told with its seed; the panic itself says no more.
-    std::panic::set_hook(Box::new(|_| {}));
     match arguments.seed {
         Some(seed) => one(seed),
-        None => many(&arguments),
+        None => {
+            // A shard that panics is a finding, told with its seed; lived again, the life says where it was.
+            std::panic::set_hook(Box::new(|_| {}));
+            many(&arguments)
+        }
     }
 }
 
@@ -51,6 +54,25 @@ fn one(seed: u64) -> ExitCode {
     say(format!("{:#?}", Summary::of(&Plan::of(seed))));
     for line in &report.story {
         say(line.clone());
+    }
+    let is_told = |order: &&Arc<Order>| {
+        let id = order.id.to_string();
+        report.breaks.iter().any(|broken| broken.contains(&id))
+    };
+    for order in report.lives.iter().filter(is_told) {
+        say(format!("order {} ({}), {:?}", order.id, order.terms.order_no, order.agreement));
+        for step in &order.steps {
+            say(format!("  {:>16} {} -> {}", step.at.0, step.kind.name(), step.status));
+        }
+        for refund in &order.refunds {
+            let (no, name) = (refund.no, refund.state.name());
+            say(format!(
+                "  refund {no} {}: {} to payer, {name} {}",
+                refund.refund_no,
+                refund.to_payer.minor(),
+                refund.note
+            ));
+        }
     }
     say(report.coverage.to_string());
     say(told(&report));

@@ -4,7 +4,8 @@
 use std::sync::LazyLock;
 
 use suanpan_channels::{BUILTIN_CHANNELS, Behaviour, Descriptor, Latency, Rate, load_descriptors};
-use suanpan_model::policy::{FeeBearer, LatePayment};
+use suanpan_core::routing::Strategy;
+use suanpan_model::policy::{Agreement, FeeBearer, LatePayment, RefundedFee, Shortfall};
 use suanpan_model::{Amount, DurationMs, PlatformId, PlatformPolicy};
 use suanpan_runtime::Limits;
 
@@ -28,6 +29,10 @@ pub struct Network {
     pub usual_ms: u64,
     /// Answers to payment calls that say "failed" although the payment goes on: the channel contradicts itself.
     pub false_failure_ppm: u32,
+    /// Refunds that their channel cannot finish.
+    pub abnormal_ppm: u32,
+    /// Refunds whose money comes back later.
+    pub bounced_ppm: u32,
     /// Requests and answers of malls that never arrive.
     pub mall_lost_ppm: u32,
     /// Requests of malls that arrive twice.
@@ -87,6 +92,8 @@ pub enum Sabotage {
     CommitsTwice,
     /// Late payments are parked although they should go back.
     KeepsLatePayments,
+    /// What is recovered of debts never reaches the log.
+    ForgetsDebts,
 }
 
 /// What one life is like.
@@ -125,6 +132,12 @@ pub struct Plan {
     pub gate: (usize, usize, usize),
     /// The platform's settings.
     pub policy: PlatformPolicy,
+    /// How channels are chosen.
+    pub strategy: Strategy,
+    /// Whether receivers spend what they get.
+    pub spends: bool,
+    /// How long issued coupons can be used, in milliseconds.
+    pub coupons_valid_ms: u64,
     /// The channels.
     pub channels: Vec<Descriptor>,
     /// The network.
@@ -164,6 +177,9 @@ impl Plan {
             checkpoint_every_bytes: dice.pick(&[2_000, 10_000, 60_000, u64::MAX]),
             gate: gate(dice),
             policy: policy(dice),
+            strategy: dice.pick(&[Strategy::Cost, Strategy::Cost, Strategy::Success, Strategy::Value]),
+            spends: dice.below(2) == 0,
+            coupons_valid_ms: dice.pick(&[safety_ms / 2, safety_ms, 20 * 3_600_000]),
             channels: channels(dice),
             network: network(dice),
             crashes: Crashes {
@@ -230,8 +246,14 @@ fn policy(dice: &mut Dice) -> PlatformPolicy {
         order_ttl: DurationMs(dice.pick(&[5_000, 60_000, 600_000])),
         auto_release: DurationMs(dice.pick(&[3_000, 120_000, 1_800_000])),
         attempts_max: u8::try_from(dice.between(1, 4)).unwrap_or(4),
-        fee_bearer: if dice.below(2) == 0 { FeeBearer::Merchant } else { FeeBearer::Platform },
-        late_payment: if dice.below(4) == 0 { LatePayment::Park } else { LatePayment::Refund },
+        auto_release_virtual: DurationMs(dice.pick(&[1_000, 30_000])),
+        split_cap_bps: dice.pick(&[3_000, 3_000, 6_000]),
+        agreement: Agreement {
+            fee_bearer: dice.pick(&[FeeBearer::Merchant, FeeBearer::Platform]),
+            late_payment: dice.pick(&[LatePayment::Refund, LatePayment::Park, LatePayment::Reopen]),
+            refunded_fee: dice.pick(&[RefundedFee::Keep, RefundedFee::Return]),
+            shortfall: dice.pick(&[Shortfall::Debt, Shortfall::Debt, Shortfall::Advance, Shortfall::Refuse]),
+        },
         ..PlatformPolicy::defaults(PLATFORM)
     }
 }
@@ -244,6 +266,8 @@ fn network(dice: &mut Dice) -> Network {
         slow_ms: dice.pick(&[1_000, 20_000, 200_000]),
         usual_ms: dice.pick(&[0, 5, 50, 500]),
         false_failure_ppm: dice.swarm_rate(200_000),
+        abnormal_ppm: dice.swarm_rate(300_000),
+        bounced_ppm: dice.swarm_rate(300_000),
         mall_lost_ppm: dice.swarm_rate(150_000),
         mall_doubled_ppm: dice.swarm_rate(200_000),
     }

@@ -8,26 +8,28 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, unbounded};
 use hdrhistogram::Histogram;
-use suanpan_core::ledger::LedgerCommand;
-use suanpan_core::routing::{Router, RoutingRules, Strategy};
-use suanpan_model::{Campaign, ChannelReport, ChannelRequest, Currency, Lsn, TimestampMs};
+use rustc_hash::FxHashMap;
+use suanpan_core::routing::{Router, RoutingRules};
+use suanpan_model::{ChannelId, ChannelReport, ChannelRequest, Conditions, Lsn};
 use suanpan_runtime::api::{AnswerSink, Request};
 use suanpan_runtime::balance_shard::{self, BalanceShard, Told};
 use suanpan_runtime::clock::Clock;
 use suanpan_runtime::journal::{FaultyStorage, JournalFault, JournalOptions, SegmentJournal};
 use suanpan_runtime::keeper::{self, Keeper};
+use suanpan_runtime::learner::{Folded, Learner};
 use suanpan_runtime::log_writer::{self, LogMessage, LogWriter, TrialSender};
 use suanpan_runtime::messages::{
-    Finished, FinishedOrder, HoldAnswer, HoldAsk, KeeperMessage, LogBatch, Rows, Source, TimedInstruction,
+    AccountCommand, Finished, FinishedOrder, HoldAnswer, HoldAsk, KeeperMessage, LogBatch, Rows, Source,
+    TimedInstruction, VoidAsk,
 };
 use suanpan_runtime::order_shard::{self, OrderShard};
-use suanpan_runtime::recovery::{Purpose, recover_within};
-use suanpan_runtime::shared::{Counters, Feed, Gate, Meters, Registry, Shared};
+use suanpan_runtime::recovery::{Purpose, Settings, recover_with};
+use suanpan_runtime::rulebook::RuleBook;
+use suanpan_runtime::shared::{Counters, Feed, Gate, Registry, Shared};
 use suanpan_runtime::statements::HandOver;
 use suanpan_runtime::store::{MemoryTables, Store, StoreOptions};
 
-use crate::mall::{CAMPAIGN, FACE, MINIMUM_SPEND};
-use crate::plan::{PLATFORM, Plan};
+use crate::plan::Plan;
 use crate::tap::{Tap, TapJournal};
 
 /// Who gets messages.
@@ -60,14 +62,14 @@ pub enum Message {
     Archived(Vec<FinishedOrder>),
     /// To shards: a checkpoint is wanted.
     Checkpoint(u64, Lsn),
-    /// To orders: work can begin.
+    /// To shards: work can begin.
     Recover,
     /// To accounts: holds are wanted.
     HoldAsks(usize, Vec<HoldAsk>),
     /// To accounts: holds are given back.
-    Voids(Vec<HoldAsk>),
+    Voids(Vec<VoidAsk>),
     /// To accounts: openings and top-ups.
-    Commands(Vec<(LedgerCommand, Told)>),
+    Commands(Vec<(AccountCommand, Told)>),
     /// To accounts: what the log tells to do.
     Instruct(Vec<(Lsn, Vec<TimedInstruction>)>, Lsn),
     /// To accounts: the archive has statement lines.
@@ -120,7 +122,7 @@ impl order_shard::Outside for Ports {
         self.send(Actor::Balances(shard), Message::HoldAsks(self.index(), asks));
     }
 
-    fn void(&mut self, shard: usize, asks: Vec<HoldAsk>) {
+    fn void(&mut self, shard: usize, asks: Vec<VoidAsk>) {
         self.send(Actor::Balances(shard), Message::Voids(asks));
     }
 
@@ -238,8 +240,6 @@ pub struct Ground {
     pub clock: Arc<dyn Clock>,
     /// Channels and rules.
     pub router: Router,
-    /// Coupon campaigns.
-    pub campaigns: Vec<Campaign>,
     /// Sees what is written to the log.
     pub tap: Arc<Mutex<Tap>>,
 }
@@ -254,19 +254,9 @@ impl Ground {
         let capabilities = plan.channels.iter().map(|one| one.capability.clone()).collect();
         let rules = RoutingRules {
             version: 1,
-            order: vec![Strategy::Cost],
-            amount_bands: vec![],
-            designations: vec![],
-            priority: vec![],
-        };
-        let campaign = Campaign {
-            id: CAMPAIGN,
-            platform: PLATFORM,
-            currency: Currency::Cny,
-            face: FACE,
-            minimum_spend: MINIMUM_SPEND,
-            valid_from: TimestampMs(0),
-            valid_until: TimestampMs::NEVER,
+            order: vec![plan.strategy],
+            seed: plan.seed,
+            ..RoutingRules::default()
         };
         let disk = FaultyStorage::new(losses);
         disk.set_rot(plan.disks.rots);
@@ -275,9 +265,14 @@ impl Ground {
             tables: MemoryTables::new(),
             clock,
             router: Router::new(capabilities, rules, vec![]).expect("the rules of all lives are right"),
-            campaigns: vec![campaign],
             tap: Arc::new(Mutex::new(Tap::default())),
         }
+    }
+
+    /// Under which conditions each channel's results count.
+    #[must_use]
+    pub fn conditions(&self) -> FxHashMap<ChannelId, Conditions> {
+        self.router.capabilities().iter().map(|known| (known.id, known.conditions.clone())).collect()
     }
 }
 
@@ -332,8 +327,12 @@ impl Process {
         let store =
             Store::open_on(Box::new(ground.tables.clone()), Path::new("memory"), StoreOptions::default())
                 .map_err(|fault| disk(&fault))?;
-        let recovered = recover_within(&plan.limits, &store, &journal, plan.shards, Purpose::Start)
+        let conditions = ground.conditions();
+        let settings = Settings { limits: plan.limits, conditions: &conditions };
+        let mut recovered = recover_with(settings, &store, &journal, plan.shards, Purpose::Start)
             .map_err(|fault| disk(&fault))?;
+        let folded =
+            Folded { upto: recovered.durable, learning: std::mem::take(&mut recovered.meta.learning) };
         let breaks = recovered.all_breaks();
         if !breaks.is_empty() {
             return Err(NoStart::Broken(breaks));
@@ -341,8 +340,9 @@ impl Process {
         let (in_flight, live, lag) = plan.gate;
         let shared = Arc::new(Shared {
             clock: Arc::clone(&ground.clock),
-            registry: Registry::new(vec![plan.policy.clone()], ground.campaigns.clone()),
-            meters: Meters::new(ground.router.capabilities().iter().map(|known| known.id)),
+            registry: Registry::new(vec![plan.policy.clone()]),
+            learner: Learner::new(ground.router.capabilities(), folded),
+            rules: RuleBook::in_memory(),
             router: ArcSwap::from_pointee(ground.router.clone()),
             gate: Gate::new(in_flight, live, lag),
             feed: Feed::default(),
@@ -350,7 +350,7 @@ impl Process {
             store,
             limits: plan.limits,
         });
-        shared.meters.restore(&recovered.meta.meters);
+        shared.counters.durable_lsn.store(recovered.durable.0, std::sync::atomic::Ordering::Release);
         let orphans = recovered.orphan_holds();
         let (orders, balances) =
             suanpan_runtime::shards_of(plan.shards, &shared, recovered).map_err(|fault| disk(&fault))?;
@@ -374,11 +374,14 @@ impl Process {
         let inboxes =
             actors.chain([Actor::Log, Actor::Keeper]).map(|actor| (actor, Inbox::default())).collect();
         for orphan in orphans {
-            let to = Actor::Balances(orphan.account.shard(plan.shards));
+            let to = Actor::Balances(orphan.hold.account.shard(plan.shards));
             lock(&post).messages.push((to, None, Message::Voids(vec![orphan])));
         }
         for shard in 0..plan.shards {
             lock(&post).messages.push((Actor::Orders(shard), None, Message::Recover));
+        }
+        for shard in 0..plan.shards {
+            lock(&post).messages.push((Actor::Balances(shard), None, Message::Recover));
         }
         Ok(Self {
             shared,
@@ -570,11 +573,11 @@ fn balances_take(shard: &mut BalanceShard, message: Message, ports: &mut Ports) 
         Message::Committed(..) => shard.on_committed(ports),
         Message::StatementsArchived(hand_over) => shard.on_statements_archived(hand_over),
         Message::Checkpoint(epoch, _) => shard.on_checkpoint(epoch, ports),
+        Message::Recover => shard.recover_all_debts(ports),
         Message::Requests(..)
         | Message::Reports(_)
         | Message::Holds(_)
         | Message::Archived(_)
-        | Message::Recover
         | Message::Log(_)
         | Message::Keeper(_) => unreachable!("not a message to a shard of accounts"),
     }

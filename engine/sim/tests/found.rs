@@ -5,13 +5,13 @@ use std::io::ErrorKind;
 use std::sync::{Arc, Mutex};
 
 use suanpan_core::ledger::LedgerCommand;
-use suanpan_model::command::OrderRef;
+use suanpan_model::command::{OrderRef, RefundRequest};
 use suanpan_model::*;
 use suanpan_runtime::Limits;
 use suanpan_runtime::api::{Answer, AnswerSink, Command, Reply, Request};
 use suanpan_runtime::clock::ManualClock;
 use suanpan_runtime::log_writer::LogMessage;
-use suanpan_runtime::messages::KeeperMessage;
+use suanpan_runtime::messages::{AccountCommand, KeeperMessage};
 use suanpan_sim::Plan;
 use suanpan_sim::dice::Dice;
 use suanpan_sim::plan::{Crashes, Disks, Network, PLATFORM};
@@ -68,7 +68,7 @@ impl Stage {
             parent: None,
             credit_limit: Amount::ZERO,
         };
-        let message = Message::Commands(vec![(open, Box::new(|_| {}))]);
+        let message = Message::Commands(vec![(AccountCommand::Ledger(open), Box::new(|_| {}))]);
         stage.process.deliver(Actor::Balances(0), None, message);
         stage.process.run_dry(&mut stage.dice);
         stage
@@ -90,11 +90,13 @@ impl Stage {
             description: "".into(),
             expires_at: NOW + DurationMs::from_secs(600),
             escrow: true,
-            coupon: None,
+            virtual_goods: false,
+            coupons: vec![],
             sub_orders: [SubOrder { merchant: self.merchant, amount }].into(),
             splits: smallvec::SmallVec::new(),
             callback: "".into(),
             metadata: vec![],
+            attributes: None,
         }
     }
 
@@ -164,7 +166,10 @@ fn the_old_row_of_an_order_that_was_brought_back_goes() {
     let call = stage.frozen("A-1");
     stage.process.deliver(Actor::Log, None, Message::Log(LogMessage::Checkpoint));
     stage.run();
-    stage.does(call.order, OrderCommand::Release { sub_order: None, amount: None });
+    stage.does(
+        call.order,
+        OrderCommand::Release { release_no: "".into(), sub_order: None, amount: None, payees: vec![] },
+    );
     stage.run();
     stage.process.feed();
     stage.run();
@@ -178,7 +183,10 @@ fn the_old_row_of_an_order_that_was_brought_back_goes() {
     // Another order's batch is on its way to the log, and keeps in memory what is brought back now.
     let other = stage.terms("A-2");
     stage.asks(Command::Create(Arc::new(other)));
-    stage.does(call.order, OrderCommand::Refund { refund_no: "R".into(), amount: None });
+    stage.does(
+        call.order,
+        OrderCommand::Refund(RefundRequest { refund_no: "R".into(), sub_order: None, amount: None }),
+    );
     assert!(stage.process.take_one(ORDERS, &mut stage.dice));
     assert!(stage.process.take_one(ORDERS, &mut stage.dice));
     // The keeper has room again: the rows are captured while the order is in memory.

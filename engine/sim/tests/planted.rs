@@ -6,7 +6,8 @@ use std::path::Path;
 
 use suanpan_core::invariants::Invariant;
 use suanpan_core::ledger::Instruction;
-use suanpan_model::order::{AttemptState, RefundSource};
+use suanpan_model::order::AttemptState;
+use suanpan_model::refund::RefundSource;
 use suanpan_model::{AccountId, AccountType, Amount, CauseId, Currency, EntryCode, Lsn, Order, Posting};
 use suanpan_runtime::journal::{Journal, MemoryJournal};
 use suanpan_runtime::recovery::{Purpose, Recovered, recover};
@@ -18,7 +19,7 @@ use suanpan_sim::{Plan, live, live_plan};
 /// Lives within which a planted bug must show.
 const LIVES: u64 = 150;
 
-const PLANTED: [(Sabotage, Invariant); 13] = [
+const PLANTED: [(Sabotage, Invariant); 14] = [
     (Sabotage::ForgetsSynced, Invariant::AnsweredIsDurable),
     (Sabotage::SkipsPositions, Invariant::NoGaps),
     (Sabotage::CountsTwice, Invariant::OneEffect),
@@ -32,6 +33,7 @@ const PLANTED: [(Sabotage, Invariant); 13] = [
     (Sabotage::RefusesFalsely, Invariant::RejectChangesNothing),
     (Sabotage::CommitsTwice, Invariant::NoPanic),
     (Sabotage::KeepsLatePayments, Invariant::NoDoubleCharge),
+    (Sabotage::ForgetsDebts, Invariant::DebtsRecovered),
 ];
 
 #[test]
@@ -98,7 +100,7 @@ const FALSIFIED: [(&str, Falsify, Invariant); 9] = [
         "a refund gives more than was paid",
         |state| {
             let is_refunded =
-                |order: &Order| order.refunds.iter().any(|refund| refund.source == RefundSource::Escrow);
+                |order: &Order| order.refunds.iter().any(|refund| refund.source == RefundSource::Order);
             order(state, is_refunded, |order| {
                 let paid = order.terms.payable();
                 order

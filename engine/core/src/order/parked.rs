@@ -9,9 +9,9 @@ use suanpan_model::refund::{FinishWay, Refund, RefundState};
 use suanpan_model::{AccountId, Amount, AttemptNo, Order, OrderEvent, OrderStatus, Reject, RejectCode};
 
 use super::create::{after_payment, coupon_holds, push};
-use super::refund::{query, refund_entries, return_parked};
-use super::release::{one, settle_if_empty};
-use super::unwind::{holds, left_over};
+use super::refund::{fail, query, refund_entries, return_parked};
+use super::release::settle_if_empty;
+use super::unwind::left_over;
 use super::{Context, Decision, Events, Granted, entries};
 
 /// A payment arrived that the order no longer waits for.
@@ -148,7 +148,7 @@ pub(super) fn decide_finish(
     match (destination, way) {
         (Some(account), _) => finish(&mut known, &mut events, context, refund, account, noted),
         (None, FinishWay::Resend) => resend(&mut known, &mut events, context, refund, noted),
-        (None, _) => return give_up(refund, note),
+        (None, _) => return give_up(order, context, refund, note),
     }
     Ok(Decision::Moved(events))
 }
@@ -190,13 +190,14 @@ fn resend(order: &mut Order, events: &mut Events, context: &Context<'_>, refund:
     return_parked(order, events, context, refund.attempt, refund.to_payer);
 }
 
-fn give_up(refund: &Refund, note: &SmolStr) -> Result<Decision, Reject> {
+fn give_up(
+    order: &Order,
+    context: &Context<'_>,
+    refund: &Refund,
+    note: &SmolStr,
+) -> Result<Decision, Reject> {
     match (&refund.unwinding, refund.state) {
-        (Some(unwinding), RefundState::Stuck) => Ok(one(OrderEvent::RefundFailed {
-            refund: refund.no,
-            code: note.clone(),
-            voided: holds(unwinding),
-        })),
+        (Some(unwinding), RefundState::Stuck) => Ok(fail(order, context, refund, unwinding, note)),
         (Some(_) | None, _) => {
             let expected = "to_account, outside or resend: the money has no place to go back to";
             Err(Reject::new(RejectCode::InvalidField, "way", expected))

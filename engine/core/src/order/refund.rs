@@ -240,7 +240,7 @@ pub(super) fn decide_refund_report(
             succeed(&mut order, &mut events, context, number);
             Ok(Decision::Moved(events))
         }
-        Outcome::Failed { code, .. } => Ok(refused(refund, code)),
+        Outcome::Failed { code, .. } => Ok(refused(order, context, refund, code)),
         // It came back before we heard that it had gone: as if it had never gone.
         Outcome::Abnormal { code } | Outcome::Bounced { code, .. } if !is_stuck => {
             Ok(one(OrderEvent::RefundStuck { refund: number, code: code.clone() }))
@@ -261,13 +261,27 @@ pub(super) fn decide_refund_report(
     }
 }
 
+/// The money of a refund is where it was before. The order may have waited for nothing else.
+pub(super) fn fail(
+    order: &Order,
+    context: &Context<'_>,
+    refund: &Refund,
+    unwinding: &Unwinding,
+    code: &SmolStr,
+) -> Decision {
+    let failed = OrderEvent::RefundFailed { refund: refund.no, code: code.clone(), voided: holds(unwinding) };
+    let mut order = order.clone();
+    let mut events = Events::new();
+    push(&mut order, &mut events, context.now, failed);
+    settle_if_empty(&mut order, &mut events, context.now);
+    Decision::Moved(events)
+}
+
 /// A refusal for good: an order's money is where it was before; parked money has no such place, and an operator has to
 /// find another.
-fn refused(refund: &Refund, code: &SmolStr) -> Decision {
+fn refused(order: &Order, context: &Context<'_>, refund: &Refund, code: &SmolStr) -> Decision {
     match (&refund.unwinding, refund.state) {
-        (Some(unwinding), _) => {
-            one(OrderEvent::RefundFailed { refund: refund.no, code: code.clone(), voided: holds(unwinding) })
-        }
+        (Some(unwinding), _) => fail(order, context, refund, unwinding, code),
         (None, RefundState::Stuck) => Decision::Repeat,
         (None, _) => one(OrderEvent::RefundStuck { refund: refund.no, code: code.clone() }),
     }

@@ -110,6 +110,10 @@ impl OrderShard {
             Purpose::Creating(terms) => Some(Arc::clone(terms)),
             Purpose::Deciding(_) => self.live.get(&id).map(|live| Arc::clone(&live.order.terms)),
         };
+        // What the order has just given its receivers must reach them before it is held there: until the log has it, they
+        // would seem to have spent it.
+        let after = self.live.get(&id).map_or(0, |live| live.last_batch);
+        let at_once = after <= self.outbox.committed();
         let asks = terms.iter().flat_map(|terms| needed.iter().map(|need| self.ask(id, need, terms)));
         let asks: SmallVec<[_; 4]> = asks.collect();
         let mut reserving =
@@ -118,7 +122,11 @@ impl OrderShard {
             match ask {
                 Ok(ask) => {
                     reserving.unanswered += 1;
-                    self.asks[ask.home().shard(self.shards)].push(ask);
+                    if at_once {
+                        self.asks[ask.home().shard(self.shards)].push(ask);
+                    } else {
+                        self.later_asks.push_back((after, ask));
+                    }
                 }
                 Err(reject) => reserving.refused = Some(reject),
             }

@@ -27,10 +27,19 @@ impl OrderShard {
     /// A batch of this shard is durable.
     pub fn on_committed(&mut self, first: Lsn, payload: Vec<u8>, outside: &mut dyn Outside) {
         let waiting = self.outbox.commit(first, payload);
+        self.ask_what_waited();
         self.let_go(waiting, outside);
         self.hand_over_captured(outside);
         self.settle(outside);
         self.capture(outside);
+    }
+
+    /// Asks for holds that waited for a batch which is durable now.
+    fn ask_what_waited(&mut self) {
+        let committed = self.outbox.committed();
+        while let Some((_, ask)) = self.later_asks.pop_front_if(|(after, _)| *after <= committed) {
+            self.asks[ask.home().shard(self.shards)].push(ask);
+        }
     }
 
     /// Hands what can go to the log writer and answers what waits for nothing.

@@ -104,8 +104,8 @@ impl MoneyOut {
         let done = || of_order().filter(|refund| is_unwound(refund));
         let open = || of_order().filter(|refund| refund.state.is_open());
         let paid_by = order.paid_by.and_then(|no| order.attempt(no));
-        let fee_column = order.terms.splits.len();
-        let fees = order.parts.iter().filter_map(|part| part.stakes.get(fee_column));
+        let stakes = order.parts.iter().flat_map(|part| &part.stakes);
+        let fees = stakes.filter(|stake| stake.account.kind() == AccountType::FeeIncome);
         Self {
             payable: text(order.terms.payable()),
             subsidy: text(order.terms.subsidy()),
@@ -211,9 +211,9 @@ fn sub_orders(order: &Order) -> Vec<PartOut> {
 fn receivers(order: &Order) -> Vec<ReceiverOut> {
     let text = |amount: Amount| amount.to_text(order.terms.currency);
     let splits = order.terms.splits.len();
-    let role = |column: usize| match column.checked_sub(splits) {
+    let role = |column: usize, account: AccountId| match column.checked_sub(splits) {
         None => "split",
-        Some(0) => "fee",
+        _ if account.kind() == AccountType::FeeIncome => "fee",
         Some(1) => "merchant",
         Some(_) => "payee",
     };
@@ -221,7 +221,7 @@ fn receivers(order: &Order) -> Vec<ReceiverOut> {
         let given = part.stakes.iter().enumerate().filter(|(_, stake)| !stake.given.is_zero());
         let line = given.map(|(column, stake)| ReceiverOut {
             sub_order,
-            role: role(column),
+            role: role(column, stake.account),
             account: AccountOut::new(stake.account),
             given: text(stake.given),
             taken_back: text(stake.taken),

@@ -2,25 +2,26 @@
 
 use suanpan_core::invariants::Invariant;
 use suanpan_model::order::AttemptState;
+use suanpan_model::refund::FinishWay;
+use suanpan_model::refund::RefundState;
 use suanpan_model::{Order, RejectCode};
 use suanpan_runtime::api::{Answer, Reply};
 
-use super::ledger::NaiveLedger;
+use super::ledger::{Heard, NaiveLedger};
 use crate::mall::{Asked, Intent, Mall, Placed};
 
 /// A request has reached the engine.
 pub fn delivered(mall: &mut Mall, ticket: u64) {
     let Some(Asked { order, intent }) = asked(mall, ticket) else { return };
     let placed = &mut mall.orders[order];
-    match intent {
-        Intent::Create | Intent::CreateOther => placed.creations.delivered += 1,
-        Intent::Refund(no, _) => placed.refunds.entry(no).or_default().delivered += 1,
-        Intent::Query
-        | Intent::ConfirmSms(_)
-        | Intent::Release(..)
-        | Intent::Close
-        | Intent::OpenDispute
-        | Intent::ResolveDispute => {}
+    if matches!(intent, Intent::Create | Intent::CreateOther) {
+        placed.creations.delivered += 1;
+    }
+    if let Some(no) = intent.refund_no() {
+        placed.refunds.entry(no.clone()).or_default().delivered += 1;
+    }
+    if let Some(no) = intent.release_no() {
+        placed.releases.entry(no.clone()).or_default().delivered += 1;
     }
 }
 
@@ -54,54 +55,70 @@ pub fn let_go(mall: &mut Mall, log: &NaiveLedger, answer: &Answer, breaks: &mut 
         }
         (Intent::Create | Intent::CreateOther, Err(_)) => placed.creations.refused += 1,
         (Intent::Query, Ok(Reply::Life(life))) => told_life(log, life, &mut early),
-        (Intent::Refund(number, _), Ok(_)) => {
-            placed.refunds.entry(number.clone()).or_default().promised += 1;
-            let known = log.by_no.get(&no).and_then(|id| log.orders.get(id));
-            if !known.is_some_and(|known| known.refunds.iter().any(|known| known == number.as_str())) {
-                early(format!("refund {number} of order {no} was acknowledged and is not in the log"));
-            }
-        }
-        (Intent::Refund(number, _), Err(_)) => {
-            placed.refunds.entry(number.clone()).or_default().refused += 1;
-        }
-        (Intent::Release(sub_order, amount), Ok(_)) => {
-            placed.released |= sub_order.is_none() && amount.is_none();
-            let known = log.by_no.get(&no).and_then(|id| log.orders.get(id));
-            if known.is_none_or(|known| known.releases == 0) {
-                early(format!("a release of order {no} was acknowledged and is not in the log"));
-            }
-        }
-        (Intent::Close, Ok(_)) => {
-            placed.closing = true;
-            let known = log.by_no.get(&no).and_then(|id| log.orders.get(id));
-            if !known.is_some_and(|known| known.closes) {
-                early(format!("the close of order {no} was acknowledged and is not in the log"));
-            }
-        }
-        (Intent::OpenDispute, Ok(_)) => {
-            let known = log.by_no.get(&no).and_then(|id| log.orders.get(id));
-            if known.is_none_or(|known| known.disputes.0 == 0) {
-                early(format!("a dispute of order {no} was acknowledged and is not in the log"));
-            }
-        }
-        (Intent::ResolveDispute, Ok(_)) => {
-            let known = log.by_no.get(&no).and_then(|id| log.orders.get(id));
-            if known.is_none_or(|known| known.disputes.1 == 0) {
-                early(format!("the end of a dispute of order {no} was acknowledged and is not in the log"));
-            }
-        }
         (Intent::Create | Intent::CreateOther, Ok(Reply::Life(_))) | (Intent::Query, Ok(Reply::Order(_))) => {
             early(format!("order {no}: an answer of the wrong kind"));
         }
-        (
-            Intent::Query
-            | Intent::ConfirmSms(_)
-            | Intent::Release(..)
-            | Intent::Close
-            | Intent::OpenDispute
-            | Intent::ResolveDispute,
-            _,
-        ) => {}
+        (Intent::Query, Err(_)) => {}
+        (_, Err(_)) => {
+            if let Some(number) = intent.refund_no() {
+                placed.refunds.entry(number.clone()).or_default().refused += 1;
+            }
+            if let Some(number) = intent.release_no() {
+                placed.releases.entry(number.clone()).or_default().refused += 1;
+            }
+        }
+        (_, Ok(_)) => done(placed, log, &intent, &no, &mut early),
+    }
+}
+
+/// A command was carried out, or had been: that it was must stand in the acknowledged log.
+fn done(placed: &mut Placed, log: &NaiveLedger, intent: &Intent, no: &str, early: &mut impl FnMut(String)) {
+    let nothing = Heard::default();
+    let known = log.by_no.get(no).and_then(|id| log.orders.get(id)).unwrap_or(&nothing);
+    if let Some(number) = intent.refund_no() {
+        placed.refunds.entry(number.clone()).or_default().promised += 1;
+        if !known.refunds.iter().any(|known| known == number.as_str()) {
+            early(format!("refund {number} of order {no} was acknowledged and is not in the log"));
+        }
+    }
+    if let Some(number) = intent.release_no() {
+        placed.releases.entry(number.clone()).or_default().promised += 1;
+        if !known.release_nos.contains(number.as_str()) {
+            early(format!("release {number} of order {no} was acknowledged and is not in the log"));
+        }
+    }
+    let stands = match intent {
+        Intent::Release(..) => {
+            placed.released = true;
+            known.releases > 0
+        }
+        Intent::Close => {
+            placed.closing = true;
+            known.closes
+        }
+        Intent::OpenDispute => known.disputes.0 > 0,
+        Intent::ResolveDispute(_) => known.disputes.1 > 0 || intent.refund_no().is_some(),
+        Intent::ReturnParked(attempt) => {
+            placed.returned.insert(*attempt);
+            known.returns.contains(attempt)
+        }
+        Intent::Reopen(attempt) => {
+            placed.reopened = Some(*attempt);
+            known.reopened.contains(attempt) || known.payments.contains(attempt)
+        }
+        Intent::FinishRefund(refund, FinishWay::ToAccount(_) | FinishWay::Outside) => {
+            placed.finished.insert(*refund);
+            known.finished.contains(refund)
+        }
+        Intent::FinishRefund(..)
+        | Intent::Refund(_)
+        | Intent::ConfirmSms(_)
+        | Intent::Create
+        | Intent::CreateOther
+        | Intent::Query => true,
+    };
+    if !stands {
+        early(format!("order {no}: {intent:?} was acknowledged and is not in the log"));
     }
 }
 
@@ -145,7 +162,33 @@ pub fn kept(placed: &Placed, life: Result<&Order, RejectCode>, breaks: &mut Vec<
             ));
         }
     }
-    if placed.released && life.released.iter().all(|amount| amount.is_zero()) {
+    for (number, tally) in placed.releases.iter().filter(|(_, tally)| tally.promised > 0) {
+        let times = life.releases.iter().filter(|release| release.release_no == *number).count();
+        if times != 1 {
+            lost(format!(
+                "release {number} of order {no} was acknowledged and is there {times} times ({tally:?})"
+            ));
+        }
+    }
+    for attempt in &placed.returned {
+        if !life.refunds.iter().any(|refund| refund.attempt == *attempt && refund.unwinding.is_none()) {
+            lost(format!("order {no}: the return of attempt {attempt} was acknowledged and is not there"));
+        }
+    }
+    if placed.reopened.is_some() && life.paid_by != placed.reopened {
+        lost(format!(
+            "order {no}: it was reopened by {:?} and is paid by {:?}",
+            placed.reopened, life.paid_by
+        ));
+    }
+    for number in &placed.finished {
+        if life.refund(*number).is_none_or(|refund| refund.state != RefundState::Finished) {
+            lost(format!(
+                "order {no}: that refund number {number} is finished was acknowledged and is not so"
+            ));
+        }
+    }
+    if placed.released && life.released().is_zero() {
         lost(format!("the release of order {no} was acknowledged and is not there"));
     }
     if placed.closing && life.closing.is_none() && life.status.is_unpaid() {
@@ -163,11 +206,13 @@ pub fn refused_is_nothing(mall: &Mall, log: &NaiveLedger, breaks: &mut Vec<Strin
             let what = format!("order {no} was refused every time and is recorded");
             breaks.push(Invariant::RejectChangesNothing.broken(what));
         }
-        let refunds = known.and_then(|id| log.orders.get(id)).map_or(&[][..], |heard| &heard.refunds);
-        for refund in refunds {
-            let tally = placed.refunds.get(refund.as_str()).copied().unwrap_or_default();
+        let Some(heard) = known.and_then(|id| log.orders.get(id)) else { continue };
+        let refunds = heard.refunds.iter().map(|no| ("refund", no, placed.refunds.get(no.as_str())));
+        let releases = heard.release_nos.iter().map(|no| ("release", no, placed.releases.get(no.as_str())));
+        for (what, number, tally) in refunds.chain(releases) {
+            let tally = tally.copied().unwrap_or_default();
             if tally.delivered == tally.refused {
-                let what = format!("refund {refund} of order {no} was refused every time and was made");
+                let what = format!("{what} {number} of order {no} was refused every time and was made");
                 breaks.push(Invariant::RejectChangesNothing.broken(what));
             }
         }

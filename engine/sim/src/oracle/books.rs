@@ -1,17 +1,28 @@
 //! The channels' own books beside what the engine believes of each payment.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use suanpan_channels::{LineStatus, Simulator};
+use suanpan_channels::{LineStatus, RefundStatus, Simulator};
 use suanpan_core::invariants::Invariant;
-use suanpan_model::order::{AttemptState, RefundSource, RefundState};
-use suanpan_model::policy::LatePayment;
-use suanpan_model::{AccountId, AccountType, AttemptNo, Currency, Order, OrderId, OrderStatus};
+use suanpan_model::order::AttemptState;
+use suanpan_model::refund::RefundState;
+use suanpan_model::{AccountId, AccountType, Amount, AttemptNo, Currency, Order, OrderId, OrderStatus};
 
 use super::ledger::NaiveLedger;
 
 /// A payment at a channel.
 pub type Payment = (OrderId, AttemptNo);
+
+/// A refund at a channel.
+pub type RefundKey = (OrderId, AttemptNo, u8);
+
+/// Refunds whose money came back after the channel had made them, which its book does not say.
+pub type CameBack = BTreeMap<RefundKey, Amount>;
+
+/// What came back of the refunds of a payment.
+fn back_of(came_back: &CameBack, order: OrderId, attempt: AttemptNo) -> i128 {
+    came_back.range((order, attempt, 0)..=(order, attempt, u8::MAX)).map(|(_, amount)| amount.signed()).sum()
+}
 
 /// Compares every line of the channels' books with the order that it belongs to. `heard` are payments of which a
 /// running engine was told that they were made; of others it cannot know.
@@ -19,6 +30,7 @@ pub fn compare(
     channels: &[&Simulator],
     orders: &[&Order],
     heard: &BTreeSet<Payment>,
+    came_back: &CameBack,
     log: &NaiveLedger,
     breaks: &mut Vec<String>,
 ) -> u64 {
@@ -57,10 +69,11 @@ pub fn compare(
                 continue;
             }
             if paid {
-                owed += i128::from(line.amount.minor()) - i128::from(line.refunded.minor());
+                let refunded = line.refunded.signed() - back_of(came_back, order_id, attempt_no);
+                owed += line.amount.signed() - refunded;
                 fees += i128::from(line.fee.minor());
             }
-            refunds(channel, order, attempt_no, &name, breaks);
+            refunds(channel, order, attempt_no, came_back, &name, breaks);
             if line.refunded > line.amount {
                 breaks.push(Invariant::RefundsWithinPaid.broken(format!("{name}: more went back than came")));
             }
@@ -73,67 +86,74 @@ pub fn compare(
         }
     }
     for order in orders {
-        charged_once(channels, order, breaks);
+        charged_once(channels, order, came_back, breaks);
     }
     unheard
 }
 
-fn refunds(channel: &Simulator, order: &Order, attempt: AttemptNo, name: &str, breaks: &mut Vec<String>) {
+fn refunds(
+    channel: &Simulator,
+    order: &Order,
+    attempt: AttemptNo,
+    came_back: &CameBack,
+    name: &str,
+    breaks: &mut Vec<String>,
+) {
     for refund in order.refunds.iter().filter(|refund| refund.attempt == attempt) {
-        let made = channel.refund(order.id, attempt, refund.no).filter(|line| line.made);
+        let made =
+            channel.refund(order.id, attempt, refund.no).filter(|line| line.status == RefundStatus::Made);
+        let made = made.filter(|_| !came_back.contains_key(&(order.id, attempt, refund.no)));
         let done = refund.state == RefundState::Succeeded && !refund.to_payer.is_zero();
         let amounts = (made.map(|line| line.amount), done.then_some(refund.to_payer));
         if amounts.0 != amounts.1 && !refund.state.is_alive() {
             let what = format!(
-                "{name}: refund {} is {:?} in the book, {:?} in the order",
-                refund.no, amounts.0, amounts.1
+                "{name}: refund {} is {:?} in the book, {:?} in the order, where it {}",
+                refund.no,
+                amounts.0,
+                amounts.1,
+                refund.state.name()
             );
             breaks.push(Invariant::BooksAgree.broken(what));
         }
     }
 }
 
-/// Of the payments that the engine knows, at most one stays: others went back, or are parked for an operator because that is
-/// the policy or because the channel refused to give them back.
-fn charged_once(channels: &[&Simulator], order: &Order, breaks: &mut Vec<String>) {
+/// What of a payment went back to its payer: over the channel, or as an operator finished it another way.
+fn went_back(
+    channels: &[&Simulator],
+    order: &Order,
+    attempt: AttemptNo,
+    came_back: &CameBack,
+) -> Option<(i128, i128)> {
+    let channel_of = order.attempt(attempt)?.channel();
+    let channel =
+        channels.iter().find(|channel| suanpan_channels::Adapter::capability(**channel).id == channel_of)?;
+    let line = channel.payment(order.id, attempt)?;
+    let refunded = line.refunded.signed() - back_of(came_back, order.id, attempt);
+    let otherwise = order.refunds.iter().filter(|refund| {
+        refund.attempt == attempt
+            && refund.state == RefundState::Finished
+            && !refund.note.starts_with("resend")
+    });
+    let otherwise: i128 = otherwise.map(|refund| refund.to_payer.signed()).sum();
+    Some((line.amount.signed(), refunded + otherwise))
+}
+
+/// Of the payments that the engine knows, at most one stays: all others went back whole.
+fn charged_once(channels: &[&Simulator], order: &Order, came_back: &CameBack, breaks: &mut Vec<String>) {
     for attempt in order.attempts.iter().filter(|attempt| attempt.state == AttemptState::Succeeded) {
-        if order.paid_by == Some(attempt.no) {
-            continue;
+        let Some((paid, back)) = went_back(channels, order, attempt.no, came_back) else { continue };
+        let name = format!("order {} is {}: attempt {}", order.id, order.status, attempt.no);
+        if back > paid {
+            let what = format!("{name} paid {paid} minor units, and {back} went back");
+            breaks.push(Invariant::RefundsWithinPaid.broken(what));
         }
-        let parked = order.late_payment == LatePayment::Park;
-        let back = order
-            .refunds
-            .iter()
-            .any(|refund| refund.attempt == attempt.no && refund.source == RefundSource::Suspense);
-        let channel = channels
-            .iter()
-            .find(|channel| suanpan_channels::Adapter::capability(**channel).id == attempt.channel());
-        let line = channel.and_then(|channel| channel.payment(order.id, attempt.no));
-        let returned = line.is_some_and(|line| line.refunded == line.amount);
-        let refused = order
-            .refunds
-            .iter()
-            .any(|refund| refund.attempt == attempt.no && matches!(refund.state, RefundState::Failed));
-        let pending =
-            order.refunds.iter().any(|refund| refund.attempt == attempt.no && refund.state.is_alive());
-        if !parked && !returned && !refused && !pending {
-            let what = format!(
-                "order {} is {}: attempt {} was paid too and did not go back (a refund was started: {back})",
-                order.id, order.status, attempt.no
-            );
+        if order.paid_by != Some(attempt.no) && back != paid {
+            let what = format!("{name} was paid too, {paid} minor units, of which {back} went back");
             breaks.push(Invariant::NoDoubleCharge.broken(what));
         }
-    }
-    if order.status == OrderStatus::Refunded {
-        let paid = order.paid_by.and_then(|no| order.attempt(no));
-        let line = paid.and_then(|attempt| {
-            let channel = channels
-                .iter()
-                .find(|channel| suanpan_channels::Adapter::capability(**channel).id == attempt.channel())?;
-            channel.payment(order.id, attempt.no)
-        });
-        if line.is_some_and(|line| line.refunded != line.amount) {
-            let what = format!("order {} is refunded, its payer has not everything back", order.id);
+        if order.paid_by == Some(attempt.no) && order.status == OrderStatus::Refunded && back != paid {
+            let what = format!("{name} paid {paid} minor units of a refunded order, and {back} went back");
             breaks.push(Invariant::OrderConserved.broken(what));
         }
     }

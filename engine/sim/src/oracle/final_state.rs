@@ -5,18 +5,20 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
 use suanpan_core::invariants::Invariant;
-use suanpan_model::{AccountId, Lsn, Order, OrderId, TimestampMs};
+use suanpan_model::policy::{Agreement, FeeBearer, RefundedFee};
+use suanpan_model::{AccountId, AccountType, Currency, Lsn, Order, OrderId, TimestampMs};
 use suanpan_runtime::Limits;
 use suanpan_runtime::api::StatementQuery;
 use suanpan_runtime::balance_shard::BalanceShard;
 use suanpan_runtime::codec::decode_marked_row;
 use suanpan_runtime::journal::{FaultyStorage, Journal, MemoryJournal, SegmentJournal};
-use suanpan_runtime::recovery::{Purpose, Recovered, recover_within};
+use suanpan_runtime::recovery::{Purpose, Recovered, Settings, recover_with};
 use suanpan_runtime::store::{MemoryTables, Store, StoreOptions};
 
 use super::ledger::{Line, NaiveLedger};
-use crate::plan::Plan;
+use crate::plan::{PLATFORM, Plan};
 use crate::process::journal_options;
 use crate::tap::Written;
 
@@ -49,6 +51,54 @@ pub fn ledger(balances: &[BalanceShard], log: &NaiveLedger, breaks: &mut Vec<Str
                 format!("account {account}: posted and held are {live:?}, by the naive ledger {naive:?}");
             breaks.push(Invariant::ReplayEqualsLive.broken(what));
         }
+    }
+}
+
+/// Whether a merchant gives back more than it got when its money is taken back.
+#[must_use]
+pub fn keeps_fees(agreement: Agreement) -> bool {
+    agreement.fee_bearer == FeeBearer::Merchant && agreement.refunded_fee == RefundedFee::Keep
+}
+
+/// Nobody owes while money of theirs is there to be taken; nobody owes at all where receivers were never short.
+pub fn debts(balances: &[BalanceShard], log: &NaiveLedger, may_owe: bool, breaks: &mut Vec<String>) {
+    for account in log.opened.keys() {
+        let owed = [account.receivable(), account.advanced()];
+        let owed: i128 = owed.iter().filter_map(|debt| log.posted.get(debt)).sum();
+        let available =
+            balances[account.shard(balances.len())].balance(*account).map_or(0, |found| found.available);
+        if owed < 0 || owed > 0 && available > 0 {
+            let what = format!("account {account} owes {owed} minor units and has {available} available");
+            breaks.push(Invariant::DebtsRecovered.broken(what));
+        }
+    }
+    for order in log.debts.iter().filter(|_| !may_owe) {
+        let what = format!("order {order} made debts although no receiver could be short");
+        breaks.push(Invariant::DebtsRecovered.broken(what));
+    }
+    // What platforms advanced is what their receivers owe them.
+    let advanced = log.posted.iter().filter(|(account, _)| account.kind() == AccountType::Advanced);
+    let advanced: i128 = advanced.map(|(_, posted)| *posted).sum();
+    let advance = log.striped(AccountId::internal(AccountType::Advance, PLATFORM.0, Currency::Cny, 0));
+    if advanced != advance {
+        let what = format!("{advanced} minor units are owed to the platform, which advanced {advance}");
+        breaks.push(Invariant::DebtsRecovered.broken(what));
+    }
+}
+
+/// Once everything is over nothing is left in escrow or in suspense.
+pub fn custody(log: &NaiveLedger, breaks: &mut Vec<String>) {
+    for kind in [AccountType::Escrow, AccountType::Suspense] {
+        let left = log.striped(AccountId::internal(kind, PLATFORM.0, Currency::Cny, 0));
+        if left != 0 {
+            let what = format!("{left} minor units are left in {} at the end", kind.name());
+            breaks.push(Invariant::Custody.broken(what));
+        }
+    }
+    for (id, heard) in log.orders.iter().filter(|(_, heard)| heard.escrow != 0 || heard.suspense != 0) {
+        let what =
+            format!("order {id}: {} in escrow and {} in suspense at the end", heard.escrow, heard.suspense);
+        breaks.push(Invariant::Custody.broken(what));
     }
 }
 
@@ -189,7 +239,8 @@ fn replay(
     balances: &[BalanceShard],
     breaks: &mut Vec<String>,
 ) {
-    match recover_within(limits, store, journal, shards, Purpose::Verify) {
+    let settings = Settings { limits: *limits, conditions: &FxHashMap::default() };
+    match recover_with(settings, store, journal, shards, Purpose::Verify) {
         Ok(recovered) => {
             breaks.extend(recovered.all_breaks());
             same(what, &recovered, store, orders, balances, breaks);

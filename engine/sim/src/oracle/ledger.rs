@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use suanpan_core::invariants::Invariant;
+use suanpan_model::policy::Shortfall;
 use suanpan_model::{
-    AccountId, Amount, AttemptNo, Entry, HoldId, LedgerEvent, OrderEvent, OrderId, Record, Side,
+    AccountId, AccountType, Amount, AttemptNo, Entry, EntryCode, HoldId, LedgerEvent, OrderEvent, OrderId,
+    Record, Side,
 };
 
 /// A line of a statement: position, whether it is a credit, amount, balance after it.
@@ -19,6 +21,28 @@ pub struct Heard {
     pub refunds: Vec<String>,
     /// How often something was released.
     pub releases: usize,
+    /// Numbers of the mall's releases.
+    pub release_nos: BTreeSet<String>,
+    /// Who pays, and the counted campaigns whose coupons are used.
+    pub customer: String,
+    /// See `customer`.
+    pub counted: Vec<u32>,
+    /// What is in escrow and in suspense for it.
+    pub escrow: i128,
+    /// See `escrow`.
+    pub suspense: i128,
+    /// What came from payers, and what went back to them.
+    pub paid: i128,
+    /// See `paid`.
+    pub given_back: i128,
+    /// What happens when a receiver has spent what it must give back.
+    pub shortfall: Shortfall,
+    /// Attempts whose payments are or were on their way back, and the one that was taken in.
+    pub returns: BTreeSet<AttemptNo>,
+    /// See `returns`.
+    pub reopened: BTreeSet<AttemptNo>,
+    /// Refunds that were finished another way.
+    pub finished: BTreeSet<u8>,
     /// Whether a close began, or the order was closed.
     pub closes: bool,
     /// How often a dispute was opened and ended.
@@ -44,6 +68,16 @@ pub struct NaiveLedger {
     pub orders: BTreeMap<OrderId, Heard>,
     /// Orders by the mall's number.
     pub by_no: BTreeMap<String, OrderId>,
+    /// Orders that made debts without any dispute: a dispute may hold less than there was when it began.
+    pub debts: BTreeSet<OrderId>,
+    /// Campaigns and customers by the accounts of their coupons.
+    pub coupons: BTreeMap<AccountId, (u32, String)>,
+    /// Coupons in use, by campaign and customer.
+    pub in_use: BTreeMap<(u32, String), i64>,
+    /// Coupons that were issued, by campaign.
+    pub issued: BTreeMap<u32, i64>,
+    /// Stocks and customers' limits, by campaign.
+    pub limits: BTreeMap<u32, (Option<u32>, Option<u32>)>,
     /// Records.
     pub records: u64,
     /// Breaks that were found on the way.
@@ -60,6 +94,7 @@ impl NaiveLedger {
                     self.order_event(*order, event);
                     for entry in event.entries() {
                         self.entry(lsn, entry);
+                        self.order_entry(*order, entry);
                     }
                     for hold in event.voided() {
                         self.holds.remove(&HoldId { cause: order.cause(), no: hold.no });
@@ -72,7 +107,11 @@ impl NaiveLedger {
 
     fn ledger_event(&mut self, lsn: u64, event: &LedgerEvent) {
         match event {
-            LedgerEvent::AccountOpened { account, credit_limit, .. } => {
+            LedgerEvent::AccountOpened { account, credit_limit, reference, .. } => {
+                if is_pieces(account.kind()) {
+                    let (campaign, customer) = reference.split_once('/').unwrap_or((reference, ""));
+                    self.coupons.insert(*account, (campaign.parse().unwrap_or(0), customer.to_owned()));
+                }
                 if self.opened.insert(*account, credit_limit.minor()).is_some() {
                     self.breaks.push(Invariant::OneEffect.broken(format!("account {account} opened twice")));
                 }
@@ -86,7 +125,17 @@ impl NaiveLedger {
             LedgerEvent::HoldVoided { hold, .. } | LedgerEvent::HoldExpired { hold, .. } => {
                 self.holds.remove(hold);
             }
+            LedgerEvent::CampaignRecorded { campaign, .. } => {
+                if self.limits.insert(campaign.id.0, (campaign.stock, campaign.per_customer)).is_some() {
+                    let what = format!("campaign {} is recorded twice", campaign.id);
+                    self.breaks.push(Invariant::OneEffect.broken(what));
+                }
+            }
+            LedgerEvent::EntryPosted { entry, reference } if reference.is_empty() => self.entry(lsn, entry),
             LedgerEvent::EntryPosted { entry, reference } => {
+                if entry.code == EntryCode::CouponGranted {
+                    self.granted(entry);
+                }
                 let times = self.references.entry(reference.to_string()).or_default();
                 *times += 1;
                 if *times > 1 {
@@ -144,6 +193,111 @@ impl NaiveLedger {
         }
     }
 
+    /// What an entry does to the money of its order: escrow and suspense never owe anybody, and never more goes back to
+    /// payers than came from them.
+    fn order_entry(&mut self, id: OrderId, entry: &Entry) {
+        self.coupon_entry(id, entry);
+        let Some(heard) = self.orders.get_mut(&id) else { return };
+        let mut debts = BTreeSet::new();
+        for posting in &entry.postings {
+            let amount = i128::from(posting.amount.minor());
+            let into = if posting.side == Side::Credit { amount } else { -amount };
+            match posting.account.kind() {
+                AccountType::Escrow => heard.escrow += into,
+                AccountType::Suspense => heard.suspense += into,
+                // The fee is between the engine and the channel.
+                AccountType::ChannelClearing | AccountType::Cash if entry.code != EntryCode::ChannelFee => {
+                    match (entry.code, posting.side) {
+                        (EntryCode::RefundBounced, Side::Debit) => heard.given_back -= amount,
+                        (_, Side::Debit) => heard.paid += amount,
+                        (_, Side::Credit) => heard.given_back += amount,
+                    }
+                }
+                AccountType::Receivable | AccountType::Advanced => {
+                    debts.insert(posting.account.kind());
+                }
+                _ => {}
+            }
+        }
+        if heard.escrow < 0 || heard.suspense < 0 {
+            let what = format!(
+                "order {id}: escrow has {} minor units for it and suspense {}",
+                heard.escrow, heard.suspense
+            );
+            self.breaks.push(Invariant::Custody.broken(what));
+        }
+        if heard.given_back > heard.paid {
+            let what = format!(
+                "order {id}: {} minor units went back to payers, {} came from them",
+                heard.given_back, heard.paid
+            );
+            self.breaks.push(Invariant::RefundsWithinPaid.broken(what));
+        }
+        let allowed = match heard.shortfall {
+            Shortfall::Debt => Some(AccountType::Receivable),
+            Shortfall::Advance => Some(AccountType::Advanced),
+            // A dispute is decided all the same: what a receiver had spent by then becomes its debt.
+            Shortfall::Refuse if heard.disputes.0 > 0 => Some(AccountType::Receivable),
+            Shortfall::Refuse => None,
+        };
+        if !debts.is_empty() && heard.disputes.0 == 0 {
+            self.debts.insert(id);
+        }
+        if let Some(other) = debts.into_iter().find(|kind| Some(*kind) != allowed) {
+            let what = format!(
+                "order {id}: a debt on {} although shortfalls are {:?}",
+                other.name(),
+                heard.shortfall
+            );
+            self.breaks.push(Invariant::OrderConserved.broken(what));
+        }
+    }
+
+    /// Counts coupons by hand: stock and limits of a campaign hold at every position of the log.
+    fn coupon_entry(&mut self, id: OrderId, entry: &Entry) {
+        let step = match entry.code {
+            EntryCode::CouponUsed => 1,
+            EntryCode::CouponReturned => -1,
+            _ => return,
+        };
+        let customer = self.orders.get(&id).map(|heard| heard.customer.clone()).unwrap_or_default();
+        let of = entry.postings.iter().filter(|posting| {
+            matches!(posting.account.kind(), AccountType::CouponStock | AccountType::CouponWallet)
+        });
+        let campaigns: Vec<u32> = of
+            .filter_map(|posting| self.coupons.get(&posting.account))
+            .map(|(campaign, _)| *campaign)
+            .collect();
+        for campaign in campaigns {
+            *self.in_use.entry((campaign, customer.clone())).or_default() += step;
+            self.check_coupons(campaign, &customer);
+        }
+    }
+
+    fn granted(&mut self, entry: &Entry) {
+        let wallet =
+            entry.postings.iter().find(|posting| posting.account.kind() == AccountType::CouponWallet);
+        let Some(posting) = wallet else { return };
+        let Some((campaign, customer)) = self.coupons.get(&posting.account).cloned() else { return };
+        *self.issued.entry(campaign).or_default() +=
+            i64::try_from(posting.amount.minor()).unwrap_or(i64::MAX);
+        self.check_coupons(campaign, &customer);
+    }
+
+    fn check_coupons(&mut self, campaign: u32, customer: &str) {
+        let (stock, limit) = self.limits.get(&campaign).copied().unwrap_or_default();
+        let used: i64 =
+            self.in_use.iter().filter(|((of, _), _)| *of == campaign).map(|(_, count)| *count).sum();
+        let issued = self.issued.get(&campaign).copied().unwrap_or_default();
+        let own = self.in_use.get(&(campaign, customer.to_owned())).copied().unwrap_or_default();
+        let over = |limit: Option<u32>, count: i64| limit.is_some_and(|limit| count > i64::from(limit));
+        if over(stock, used.max(issued)) || over(limit, own) || used < 0 || own < 0 {
+            let what =
+                format!("campaign {campaign}: {used} coupons in use, {own} by {customer}, {issued} issued");
+            self.breaks.push(Invariant::CouponStock.broken(what));
+        }
+    }
+
     /// What is held on an account.
     #[must_use]
     pub fn held(&self, account: AccountId) -> i128 {
@@ -151,13 +305,21 @@ impl NaiveLedger {
     }
 
     fn order_event(&mut self, id: OrderId, event: &OrderEvent) {
-        if let OrderEvent::Created { terms, .. } = event {
+        if let OrderEvent::Created { terms, agreement, .. } = event {
             let no = terms.order_no.to_string();
             if let Some(first) = self.by_no.insert(no.clone(), id) {
                 let what = format!("the mall's order {no} is recorded as {first} and as {id}");
                 self.breaks.push(Invariant::OneEffect.broken(what));
             }
-            self.orders.insert(id, Heard { order_no: no, ..Heard::default() });
+            let counted = terms.coupons.iter().filter(|coupon| coupon.counted);
+            let heard = Heard {
+                order_no: no,
+                customer: terms.payer.to_string(),
+                counted: counted.map(|coupon| coupon.campaign.0).collect(),
+                shortfall: agreement.shortfall,
+                ..Heard::default()
+            };
+            self.orders.insert(id, heard);
         }
         let Some(heard) = self.orders.get_mut(&id) else {
             let what = format!("order {id} is told about and was never recorded");
@@ -169,16 +331,37 @@ impl NaiveLedger {
                 let what = || format!("order {id}: the payment of attempt {attempt} counts twice");
                 self.breaks.extend((!is_new).then(|| Invariant::OneEffect.broken(what())));
             }
-            OrderEvent::RefundStarted { refund_no, .. } if !refund_no.is_empty() => {
+            OrderEvent::RefundStarted { refund_no, attempt, .. } if refund_no.is_empty() => {
+                heard.returns.insert(*attempt);
+            }
+            OrderEvent::RefundFinished { refund, .. } => {
+                if !heard.finished.insert(*refund) {
+                    let what = format!("order {id}: refund number {refund} is finished twice");
+                    self.breaks.push(Invariant::OneEffect.broken(what));
+                }
+            }
+            OrderEvent::Reopened { attempt, .. } => {
+                if !heard.reopened.insert(*attempt) {
+                    let what = format!("order {id}: the payment of attempt {attempt} is taken in twice");
+                    self.breaks.push(Invariant::OneEffect.broken(what));
+                }
+            }
+            OrderEvent::RefundStarted { refund_no, .. } => {
                 if heard.refunds.iter().any(|known| known == refund_no.as_str()) {
                     let what = format!("order {id}: refund {refund_no} is made twice");
                     self.breaks.push(Invariant::OneEffect.broken(what));
                 }
                 heard.refunds.push(refund_no.to_string());
             }
-            OrderEvent::Released { .. } => heard.releases += 1,
+            OrderEvent::Released { release_no, .. } => {
+                heard.releases += 1;
+                if !release_no.is_empty() && !heard.release_nos.insert(release_no.to_string()) {
+                    let what = format!("order {id}: release {release_no} is made twice");
+                    self.breaks.push(Invariant::OneEffect.broken(what));
+                }
+            }
             OrderEvent::ClosingAdvanced { .. } | OrderEvent::Closed { .. } => heard.closes = true,
-            OrderEvent::DisputeOpened => heard.disputes.0 += 1,
+            OrderEvent::DisputeOpened { .. } => heard.disputes.0 += 1,
             OrderEvent::DisputeResolved { .. } => heard.disputes.1 += 1,
             _ => {}
         }
@@ -206,4 +389,8 @@ impl NaiveLedger {
     pub fn signed(amount: Amount) -> i128 {
         i128::from(amount.minor())
     }
+}
+
+const fn is_pieces(kind: AccountType) -> bool {
+    matches!(kind, AccountType::CouponStock | AccountType::CouponWallet | AccountType::CouponAllowance)
 }

@@ -260,6 +260,22 @@ fn a_dispute_after_release_holds_and_ends_in_a_refund() {
     assert_eq!(life.does(&OrderCommand::ResolveDispute { refund: None }), "dispute_resolved");
 }
 
+/// What was frozen went back while the order was disputed, and the refund that ended the dispute is refused: nothing is
+/// left to wait for. (Found by the simulation: the order stayed part-released for ever.)
+#[test]
+fn an_order_that_waited_for_a_refused_refund_only_is_settled() {
+    let mut life = Life::paid(sold_with(&[]));
+    assert_eq!(life.releases(None, Some(4_000)), "released");
+    assert_eq!(life.refunds("R-1", 6_000), "refund_started");
+    assert_eq!(life.does(&OrderCommand::OpenDispute), "dispute_opened");
+    let back = Outcome::Succeeded { channel_no: "C-R".into(), amount: fen(6_000), fee: None };
+    assert_eq!(life.hears_of_refund(1, back), "refund_succeeded");
+    let resolution = OrderCommand::ResolveDispute { refund: Some(wanted("R-2", None, Some(1_000))) };
+    assert_eq!(life.does(&resolution), "dispute_resolved + refund_started");
+    assert_eq!(life.hears_of_refund(2, refused(FailureKind::Payer)), "refund_failed + settled");
+    assert_eq!(life.order.status, OrderStatus::Settled);
+}
+
 /// 100.00 with two stacked coupons. First 7 % capped at 3.33, two thirds from the platform and one from a merchant's
 /// marketing: 2.22 and 1.11 (2.2201 and 1.1099, the missing cent to .99). Then 10.00 from the platform. The buyer pays
 /// 86.67, the channel takes 0.52. A refund of 50.00 gives 43.335, 1.11, 0.555, 5.00: floors 43.33 + 1.11 + 0.55 + 5.00,
