@@ -217,7 +217,10 @@ fn rule_list(count: usize) -> Vec<Rule> {
             Test::NotIn(vec![Value::Text(format!("t{}", n % 7).into())]),
         );
         let output = if n.is_multiple_of(5) {
-            let share = |step: usize| Weight { channel: id(n + step * 4), weight: 1 + n as u32 % 9 };
+            let share = |step: usize| Weight {
+                channel: id(n + step * 4),
+                weight: 1 + u32::try_from(n % 9).unwrap_or_default(),
+            };
             Output::Split(vec![share(0), share(1), share(2)])
         } else {
             Output::Priority(vec![id(n), id(n + 4), id(n + 8)])

@@ -245,7 +245,7 @@ mod tests {
         let mut rules = BTreeSet::new();
         for template in workload.templates() {
             let terms = &template.terms;
-            let request = RouteRequest::of(&terms, now, &[]);
+            let request = RouteRequest::of(terms, now, &[]);
             rules.insert(router.decide(&request, &AllOpen).unwrap().rule.name());
             assert!((PRICES.0..=PRICES.1).contains(&terms.amount.minor()));
         }

@@ -1,4 +1,5 @@
 //! Escrow, coupons and refunds in depth, through the whole engine: real actors, a real journal, restarts.
+#![expect(clippy::unwrap_used, reason = "test code: a panic is the report")]
 
 mod common;
 

@@ -74,7 +74,7 @@ pub fn campaigns(cast: &Cast, until: TimestampMs) -> Vec<Campaign> {
         ],
         merchants: cast.merchants[..2].to_vec(),
         rank: 2,
-        ..first.clone()
+        ..first
     };
     let issued = Campaign {
         id: ISSUED,

@@ -335,16 +335,14 @@ impl NaiveLedger {
                 heard.returns.insert(*attempt);
             }
             OrderEvent::RefundFinished { refund, .. } => {
-                if !heard.finished.insert(*refund) {
-                    let what = format!("order {id}: refund number {refund} is finished twice");
-                    self.breaks.push(Invariant::OneEffect.broken(what));
-                }
+                let is_new = heard.finished.insert(*refund);
+                let what = || format!("order {id}: refund number {refund} is finished twice");
+                self.breaks.extend((!is_new).then(|| Invariant::OneEffect.broken(what())));
             }
             OrderEvent::Reopened { attempt, .. } => {
-                if !heard.reopened.insert(*attempt) {
-                    let what = format!("order {id}: the payment of attempt {attempt} is taken in twice");
-                    self.breaks.push(Invariant::OneEffect.broken(what));
-                }
+                let is_new = heard.reopened.insert(*attempt);
+                let what = || format!("order {id}: the payment of attempt {attempt} is taken in twice");
+                self.breaks.extend((!is_new).then(|| Invariant::OneEffect.broken(what())));
             }
             OrderEvent::RefundStarted { refund_no, .. } => {
                 if heard.refunds.iter().any(|known| known == refund_no.as_str()) {

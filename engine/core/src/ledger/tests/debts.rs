@@ -159,7 +159,7 @@ fn a_restart_tells_a_recovery_from_an_earlier_one_of_the_same_number() {
     post(&mut ledger, 2, Posting::credit(merchant(), fen(300)));
     let first = ledger.recovery(merchant(), cause).expect("3.00");
     first.iter().for_each(|event| ledger.apply(event));
-    lines(&first).iter().for_each(|line| drop(ledger.carry_out(Lsn(3), line)));
+    lines(&first).iter().for_each(|line| _ = ledger.carry_out(Lsn(3), line));
     post(&mut ledger, 4, Posting::credit(merchant(), fen(100)));
     let second = ledger.recovery(merchant(), cause).expect("1.00");
     second.iter().for_each(|event| ledger.apply(event));
@@ -169,9 +169,9 @@ fn a_restart_tells_a_recovery_from_an_earlier_one_of_the_same_number() {
     let marks = back.settle_restored();
     for (lsn, events) in [(3, &first), (5, &second)] {
         events.iter().for_each(|event| back.apply(event));
-        lines(events).iter().for_each(|line| drop(back.replay(&marks, Lsn(lsn), line)));
+        lines(events).iter().for_each(|line| _ = back.replay(&marks, Lsn(lsn), line));
     }
-    lines(&second).iter().for_each(|line| drop(ledger.carry_out(Lsn(5), line)));
+    lines(&second).iter().for_each(|line| _ = ledger.carry_out(Lsn(5), line));
     assert_eq!(back, ledger);
     assert_eq!(back.owed(merchant()), fen(100));
 }

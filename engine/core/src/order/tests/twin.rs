@@ -366,8 +366,8 @@ fn level(total: i128, splits: &[SplitRule], within: Option<u8>, parts: &mut [i12
     let rate = |split: &SplitRule| match &split.share {
         Share::Bps(bps) => i128::from(*bps),
         Share::Tiered(tiers) => {
-            let reached = tiers.iter().filter(|tier| amount(tier.from) <= total);
-            reached.last().map_or(0, |tier| i128::from(tier.bps))
+            let mut reached = tiers.iter().rev().filter(|tier| amount(tier.from) <= total);
+            reached.next().map_or(0, |tier| i128::from(tier.bps))
         }
         Share::Fixed(_) | Share::Remainder => 0,
     };

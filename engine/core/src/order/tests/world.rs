@@ -497,7 +497,7 @@ fn check_order(order: &Order) {
     }
     for refund in parked.iter().filter(|refund| Some(refund.attempt) != order.paid_by) {
         let again = parked.iter().filter(|other| other.attempt == refund.attempt);
-        assert_eq!(again.filter(|other| other.state != RefundState::Finished).count() <= 1, true, "{line}");
+        assert!(again.filter(|other| other.state != RefundState::Finished).count() <= 1, "{line}");
     }
     assert_eq!(order.refunded().signed(), undone, "{line}");
     for (part, sub_order) in order.parts.iter().zip(&order.terms.sub_orders) {
