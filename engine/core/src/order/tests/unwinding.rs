@@ -344,6 +344,8 @@ fn a_late_payment_reopens_the_order() {
     assert_eq!(life.wakes(), "reopened + frozen");
     let paid = [("clearing 1", 8_946), ("fee expense 1", 54)];
     expect(&life, &[&paid[..], &[("fund", -1_000), ("escrow", 10_000)]].concat());
+    let used = life.order.last_hold;
+    assert!(used > 2, "the hold at the reopening had a number of its own: {used}");
     assert_eq!(life.releases(None, None), "released + settled");
     // Without money for the coupon the payment goes back.
     let (mut life, _) = late(less(1_000, terms()));
