@@ -139,8 +139,10 @@ fn plan(pacing: Pacing, window_ms: u64) -> Plan {
 }
 
 fn play(manner: Manner, plan: &Plan) -> Outcome {
+    // The stub's time begins with it: the orders are drawn before.
+    let workload = workload();
     let stub = Stub::new(manner);
-    let outcome = drive(&stub, &workload(), plan, &mut |_| true).unwrap();
+    let outcome = drive(&stub, &workload, plan, &mut |_| true).unwrap();
     assert_eq!(outcome.tally.acknowledged, stub.orders.load(Ordering::Relaxed));
     assert_eq!(outcome.tally.by_template.iter().sum::<u64>(), outcome.tally.finished);
     outcome
@@ -212,7 +214,9 @@ fn what_never_ends_is_told() {
 }
 
 fn play_impatiently(manner: Manner, plan: &Plan) -> usize {
-    drive(&Stub::new(manner), &workload(), plan, &mut |_| true).unwrap().unfinished
+    // The stub's time begins with it: the orders are drawn before.
+    let workload = workload();
+    drive(&Stub::new(manner), &workload, plan, &mut |_| true).unwrap().unfinished
 }
 
 /// `cargo test --release -p loadtest -- --ignored --nocapture cost`: what the driver itself takes.
