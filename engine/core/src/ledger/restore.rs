@@ -37,7 +37,8 @@ impl Ledger {
         match instruction {
             Instruction::Post { posting, cause, currency, .. } => {
                 let hold = HoldId { cause: *cause, no: posting.hold_no };
-                if posting.hold_no != 0 && marks.holds.get(&hold).is_none_or(|mark| lsn > *mark) {
+                let is_news = marks.holds.get(&hold).is_none_or(|mark| lsn > *mark);
+                if posting.hold_no != 0 && is_news && self.is_hold_of(hold, posting) {
                     self.use_hold(lsn, hold, posting.amount);
                 }
                 let is_news = marks.accounts.get(&posting.account).is_none_or(|mark| lsn > *mark);
@@ -51,6 +52,13 @@ impl Ledger {
                 false
             }
         }
+    }
+
+    /// Whether a hold is the one that a posting uses up. Recoveries give their numbers out again once they are carried
+    /// out, so a row may be of a later one; each uses its hold whole, and one of the same amount is as good.
+    fn is_hold_of(&self, id: HoldId, posting: &suanpan_model::Posting) -> bool {
+        let left = self.holds.get(&id).map(|hold| hold.left);
+        id.no < super::FIRST_RECOVERY_HOLD || left == Some(posting.amount)
     }
 
     /// Puts held balances and roll-ups in agreement with holds and accounts that were restored row by row, and
