@@ -108,7 +108,10 @@ pub fn apply(order: &mut Order, at: TimestampMs, event: &OrderEvent) {
             order.release_at = *due;
             order.status = order.dispute.take().map_or(status, |dispute| dispute.before);
         }
-        OrderEvent::Reopened { attempt, .. } => {
+        OrderEvent::Reopened { attempt, entries } => {
+            // The holds of its coupons are used at once; their numbers are not given out again.
+            let used = entries.iter().flat_map(|entry| &entry.postings).map(|line| line.hold_no).max();
+            order.last_hold = order.last_hold.max(used.unwrap_or_default());
             order.paid_by = Some(*attempt);
             order.frozen = order.terms.amount;
             order.reopen_at = TimestampMs::NEVER;

@@ -339,6 +339,9 @@ fn a_late_payment_reopens_the_order() {
     assert_eq!(life.wakes(), "reopened + frozen");
     let paid = [("clearing 1", 8_946), ("fee expense 1", 54)];
     expect(&life, &[&paid[..], &[("fund", -1_000), ("escrow", 10_000)]].concat());
+    // Numbers of holds are given out once: a refund's would be taken for the coupon's after a restart.
+    let used = life.order.entries.iter().flat_map(|entry| &entry.postings).map(|line| line.hold_no).max();
+    assert!(used > Some(0) && used <= Some(life.order.last_hold), "{used:?}");
     assert_eq!(life.releases(None, None), "released + settled");
     // Without money for the coupon the payment goes back.
     let (mut life, _) = late(less(1_000, terms()));
