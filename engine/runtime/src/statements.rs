@@ -139,7 +139,8 @@ fn step(from: u64, to: u64) -> i128 {
 
 /// The number that is `step` after `from`.
 fn after(from: u64, step: u128) -> Result<u64, CodecFault> {
-    u64::try_from(i128::from(from) + unzigzag(step)).map_err(|_| damaged())
+    let number = i128::from(from).checked_add(unzigzag(step)).ok_or_else(damaged)?;
+    u64::try_from(number).map_err(|_| damaged())
 }
 
 fn narrow(number: u128) -> Result<u64, CodecFault> {
@@ -168,7 +169,7 @@ pub fn read_chunks<'a>(
         let mut cause = 0;
         let told_before = told;
         while !rest.is_empty() {
-            lsn += narrow(take_varint(&mut rest)?)?;
+            lsn = lsn.checked_add(narrow(take_varint(&mut rest)?)?).ok_or_else(damaged)?;
             at_ms = after(at_ms, take_varint(&mut rest)?)?;
             cause = after(cause, take_varint(&mut rest)?)?;
             let (kind, behind) = rest.split_first().ok_or_else(damaged)?;
@@ -176,7 +177,8 @@ pub fn read_chunks<'a>(
             let code = EntryCode::from_code(kind >> 1).ok_or_else(damaged)?;
             let side = if kind & 1 == 1 { Side::Credit } else { Side::Debit };
             let amount = Amount::from_minor(narrow(take_varint(&mut rest)?)?);
-            balance += account.kind().sign(side) * amount.signed();
+            let change = account.kind().sign(side) * amount.signed();
+            balance = balance.checked_add(change).ok_or_else(damaged)?;
             if Lsn(lsn) <= told_before {
                 continue;
             }
@@ -205,6 +207,26 @@ mod tests {
             code: EntryCode::Release,
             cause: CauseId(77),
             currency: Currency::Cny,
+        }
+    }
+
+    /// Steps beyond what a number holds are damage, not a panic.
+    #[test]
+    fn steps_that_lead_nowhere_are_damage() {
+        let account = AccountId::opened(AccountType::Cash, 1, 0);
+        for huge in 0..4 {
+            let mut bytes = Vec::new();
+            let pick = |place, usual| if huge == place { u128::from(u64::MAX) } else { usual };
+            put_varint(&mut bytes, if huge == 0 { u128::MAX - 1 } else { 0 });
+            put_varint(&mut bytes, pick(1, 1));
+            put_varint(&mut bytes, pick(2, 1));
+            put_varint(&mut bytes, 1);
+            put_varint(&mut bytes, if huge == 3 { u128::MAX - 1 } else { 2 });
+            put_varint(&mut bytes, 2);
+            bytes.push((EntryCode::Release as u8) << 1 | 1);
+            put_varint(&mut bytes, 5);
+            let read = read_chunks(account, [bytes.as_slice()], |_| ControlFlow::Continue(()));
+            assert!(read.is_err(), "{huge}");
         }
     }
 
