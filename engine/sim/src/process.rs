@@ -327,7 +327,7 @@ impl Process {
         });
         shared.counters.durable_lsn.store(recovered.durable.0, std::sync::atomic::Ordering::Release);
         let orphans = recovered.orphan_holds();
-        let (orders, balances) =
+        let (orders, mut balances) =
             suanpan_runtime::shards_of(plan.shards, &shared, recovered).map_err(|fault| disk(&fault))?;
         let post = SharedPost::default();
         let herald =
@@ -348,9 +348,12 @@ impl Process {
         let actors = shards.clone().map(Actor::Orders).chain(shards.map(Actor::Balances));
         let inboxes =
             actors.chain([Actor::Log, Actor::Keeper]).map(|actor| (actor, Inbox::default())).collect();
+        // In the real process, too, they wait in the mailboxes before anybody else can send anything: the numbers of
+        // these holds are given out again.
         for orphan in orphans {
-            let to = Actor::Balances(orphan.hold.account.shard(plan.shards));
-            lock(&post).messages.push((to, None, Message::Voids(vec![orphan])));
+            let shard = orphan.hold.account.shard(plan.shards);
+            let mut ports = Ports { me: Actor::Balances(shard), post: Arc::clone(&post), has_room: true };
+            balances[shard].on_voids(vec![orphan], &mut ports);
         }
         for shard in 0..plan.shards {
             lock(&post).messages.push((Actor::Orders(shard), None, Message::Recover));
