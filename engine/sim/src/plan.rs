@@ -298,7 +298,15 @@ fn channels(dice: &mut Dice) -> Vec<Descriptor> {
 fn behaviour(dice: &mut Dice) -> Behaviour {
     match dice.below(6) {
         0 => return Behaviour::instant(),
-        1 => return Behaviour { think: Latency { p50_ms: 2_000, p99_ms: 60_000 }, ..Behaviour::hostile() },
+        1 => {
+            return Behaviour {
+                think: Latency { p50_ms: 2_000, p99_ms: 60_000 },
+                // What gets stuck or comes back is the banks' doing here, who tell it until they are heard (`life.rs`).
+                refund_abnormal: Rate::NEVER,
+                refund_bounced: Rate::NEVER,
+                ..Behaviour::hostile()
+            };
+        }
         _ => {}
     }
     let mut rate = |most_percent: u32| Rate::from_ppm(dice.swarm_rate(most_percent * 10_000));
