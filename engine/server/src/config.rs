@@ -6,8 +6,12 @@ use std::path::{Path, PathBuf};
 use smol_str::SmolStr;
 use suanpan_model::{AccountType, Amount, Currency, PlatformPolicy};
 
+use reqwest::Url;
+
+use crate::notify::NotifierOptions;
 use crate::wire::{NamedCampaign, RulesIn};
 
+mod notifications;
 mod raw;
 mod read;
 
@@ -31,6 +35,8 @@ pub struct Config {
     pub channels: ChannelsConfig,
     /// Logs.
     pub log: LogConfig,
+    /// How malls are told what happens to their orders.
+    pub notifications: NotifierOptions,
     /// Malls.
     pub platforms: Vec<PlatformConfig>,
     /// Coupon campaigns that are recorded at the start.
@@ -103,6 +109,8 @@ pub struct PlatformConfig {
     pub policy: PlatformPolicy,
     /// What people call it.
     pub name: String,
+    /// Where it is told what happens to its orders.
+    pub notify_url: Option<Url>,
     /// What is put on its coupon fund once.
     pub coupon_fund: Option<Amount>,
     /// Its routing rules.

@@ -83,6 +83,12 @@ mod list {
         BACK_TEST = "POST" "/v1/platforms/{platform}/routing/back-test",
             "a draft rule set against recorded orders, as lines of JSON: progress, changes, summary";
         WHAT_IF = "POST" "/v1/platforms/{platform}/routing/what-if", "the channel that a payment would take, and why";
+        EVENTS = "GET" "/v1/platforms/{platform}/events",
+            "what happened to orders, oldest first; ?after=&limit=";
+        EVENT = "GET" "/v1/platforms/{platform}/events/{event}", "one of them, and how far the mall was told";
+        RESEND = "POST" "/v1/platforms/{platform}/events/{event}/resend", "tell the mall once more, now";
+        DELIVERIES = "GET" "/v1/platforms/{platform}/deliveries",
+            "how far the mall was told; ?state= pending, delivered or dead, &after=&limit=";
         ACCOUNT_BY_ID = "GET" "/v1/accounts/{account}", "balances of an account by its number";
         NOTIFICATIONS = "POST" "/v1/channels/{channel}/notifications", "what a simulated channel has to say";
         CHANNELS = "GET" "/v1/channels", "what every channel can do and what it costs";

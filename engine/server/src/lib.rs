@@ -14,6 +14,7 @@ pub mod identity;
 mod json_path;
 pub mod log;
 mod metrics;
+mod notify;
 pub mod problem;
 mod routes;
 pub mod rule_names;

@@ -10,6 +10,7 @@ mod accounts;
 mod actions;
 mod back_test;
 mod campaigns;
+mod events;
 mod exceptions;
 mod notifications;
 mod operations;
@@ -67,6 +68,10 @@ pub fn mount(config: &mut web::ServiceConfig, limits: BodyLimits) {
         .service(resource(endpoint::RULES, rules::get))
         .service(back_test)
         .service(resource(endpoint::WHAT_IF, routing::what_if))
+        .service(resource(endpoint::EVENTS, events::list))
+        .service(resource(endpoint::EVENT, events::show))
+        .service(resource(endpoint::RESEND, events::resend))
+        .service(resource(endpoint::DELIVERIES, events::deliveries))
         .service(resource(endpoint::ACCOUNT_BY_ID, accounts::balance_by_id))
         .service(resource(endpoint::NOTIFICATIONS, notifications::notify))
         .service(resource(endpoint::CHANNELS, routing::channels))

@@ -11,8 +11,9 @@ use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use suanpan_runtime::Engine;
 
-use crate::config::{Config, ServerConfig};
+use crate::config::{Config, PlatformConfig, ServerConfig};
 use crate::metrics::{Metrics, WorkerMetrics};
+use crate::notify::{Notifier, NotifyFault, Signer, Target, Unsigned};
 use crate::routes::{BodyLimits, EndpointIndex, mount};
 use crate::state::State;
 
@@ -33,6 +34,9 @@ pub enum ServerFault {
         /// What the operating system says.
         source: std::io::Error,
     },
+    /// Malls cannot be told what happens.
+    #[error(transparent)]
+    Notify(#[from] NotifyFault),
     /// The thread of the server cannot be started.
     #[error("cannot start the server: {0}")]
     Start(std::io::Error),
@@ -73,6 +77,7 @@ impl ServerHandle {
 pub fn run(config: &Config, engine: Engine) -> Result<ServerHandle, ServerFault> {
     let settings = config.server.clone();
     check_address(&settings)?;
+    let notifier = Arc::new(start_notifier(config, &engine)?);
     let address = settings.listen;
     let fault = |source| ServerFault::Listen { address, source };
     let listener = TcpListener::bind(address).map_err(fault)?;
@@ -80,7 +85,7 @@ pub fn run(config: &Config, engine: Engine) -> Result<ServerHandle, ServerFault>
     let (sender, receiver) = std::sync::mpsc::channel();
     let thread = std::thread::Builder::new()
         .name("http".to_owned())
-        .spawn(move || serve(&settings, engine, listener, &sender))
+        .spawn(move || serve(&settings, engine, notifier, listener, &sender))
         .map_err(ServerFault::Start)?;
     let gone = |_| std::io::Error::other("the server's thread ended before it listened");
     let actix = receiver.recv().map_err(gone).and_then(|started| started).map_err(fault)?;
@@ -102,12 +107,30 @@ fn check_address(settings: &ServerConfig) -> Result<(), ServerFault> {
 /// What the thread of the server tells when it listens.
 type Started = std::sync::mpsc::Sender<std::io::Result<actix_web::dev::ServerHandle>>;
 
-fn serve(settings: &ServerConfig, engine: Engine, listener: TcpListener, started: &Started) {
+/// Tells malls that have an address.
+fn start_notifier(config: &Config, engine: &Engine) -> Result<Notifier, NotifyFault> {
+    let target = |platform: &PlatformConfig| {
+        let url = platform.notify_url.clone()?;
+        Some(Target { platform: platform.policy.id, url })
+    };
+    let targets = config.platforms.iter().filter_map(target).collect();
+    let signer: Arc<dyn Signer> = Arc::new(Unsigned);
+    Notifier::start(engine, targets, &config.notifications, &signer)
+}
+
+fn serve(
+    settings: &ServerConfig,
+    engine: Engine,
+    notifier: Arc<Notifier>,
+    listener: TcpListener,
+    started: &Started,
+) {
     let metrics = Arc::new(Metrics::default());
     let state = Data::new(State {
         engine,
         orders_per_batch_max: settings.orders_per_batch_max,
         metrics: Arc::clone(&metrics),
+        notifier,
     });
     let limits =
         BodyLimits { single_bytes: settings.body_limit_bytes, batch_bytes: settings.batch_body_limit_bytes };

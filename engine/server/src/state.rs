@@ -6,6 +6,7 @@ use suanpan_model::{AccountId, AccountType, Campaign, CampaignId, PlatformId};
 use suanpan_runtime::Engine;
 
 use crate::metrics::Metrics;
+use crate::notify::Notifier;
 use crate::wire::Lookup;
 
 /// The engine and the server's own settings.
@@ -16,6 +17,8 @@ pub struct State {
     pub orders_per_batch_max: usize,
     /// Counts and latencies of all workers.
     pub metrics: Arc<Metrics>,
+    /// Tells malls what happened.
+    pub notifier: Arc<Notifier>,
 }
 
 /// Names of one platform, as the engine knows them.

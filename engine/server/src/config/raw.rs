@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use suanpan_model::policy::{FeeBearer, LatePayment, RefundedFee, Shortfall};
 
+use super::notifications::RawNotifications;
 use crate::wire::RulesIn;
 
 #[derive(Debug, Default, Deserialize)]
@@ -13,6 +14,7 @@ pub(super) struct RawConfig {
     pub(super) data: RawData,
     pub(super) channels: RawChannels,
     pub(super) log: RawLog,
+    pub(super) notifications: RawNotifications,
     pub(super) platform: Vec<RawPlatform>,
     pub(super) campaign: Vec<RawCampaign>,
 }
@@ -119,6 +121,9 @@ pub(super) struct RawPlatform {
     pub(super) refunded_fee: RefundedFee,
     #[serde(default)]
     pub(super) shortfall: Shortfall,
+    pub(super) notify_url: Option<String>,
+    #[serde(default = "yes")]
+    pub(super) announces: bool,
     pub(super) coupon_fund: Option<String>,
     #[serde(default)]
     pub(super) routing: RulesIn,
@@ -169,6 +174,10 @@ pub(super) struct RawFunder {
 pub(super) enum RawPayer {
     Named(String),
     Account { kind: String, reference: String },
+}
+
+const fn yes() -> bool {
+    true
 }
 
 fn cny() -> String {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use suanpan_model::policy::Agreement;
 use suanpan_model::{AccountType, Amount, Currency, DurationMs, PlatformId, PlatformPolicy};
 
+use super::notifications;
 use super::raw::{
     RawAccount, RawCampaign, RawConfig, RawEngine, RawFunder, RawLog, RawPayer, RawPlatform, RawServer,
 };
@@ -13,6 +14,7 @@ use super::{
     AccountConfig, ChannelsConfig, Config, ConfigFault, EngineConfig, LogConfig, LogFormat, PlatformConfig,
     ServerConfig,
 };
+use crate::notify::Guard;
 use crate::rule_names::Unchecked;
 use crate::text::parse_percent;
 use crate::wire::{AccountRef, CampaignIn, FunderIn, NamedCampaign, Object, ReceiverIn, Text};
@@ -26,10 +28,11 @@ pub(super) fn config(raw: RawConfig) -> Checked<Config> {
     if raw.data.dir.is_empty() {
         return Err(ConfigFault::value("data.dir", "the path of a directory", raw.data.dir));
     }
+    let notifications = notifications::options(raw.notifications)?;
     let mut platforms: Vec<PlatformConfig> = Vec::with_capacity(raw.platform.len());
     for (place, platform) in raw.platform.into_iter().enumerate() {
         let key = format!("platform[{place}]");
-        let platform = self::platform(&key, platform)?;
+        let platform = self::platform(&key, platform, notifications.guard)?;
         if platforms.iter().any(|known| known.policy.id == platform.policy.id) {
             let expected = "a number that no earlier platform has";
             return Err(ConfigFault::value(format!("{key}.id"), expected, platform.policy.id));
@@ -55,6 +58,7 @@ pub(super) fn config(raw: RawConfig) -> Checked<Config> {
             simulator_seed: raw.channels.simulator_seed,
         },
         log: log(raw.log)?,
+        notifications,
         platforms,
         campaigns,
     })
@@ -95,7 +99,11 @@ fn engine(raw: &RawEngine) -> Checked<EngineConfig> {
     })
 }
 
-fn within<N: PartialOrd + Copy + ToString>(key: &str, value: N, range: RangeInclusive<N>) -> Checked<()> {
+pub(super) fn within<N: PartialOrd + Copy + ToString>(
+    key: &str,
+    value: N,
+    range: RangeInclusive<N>,
+) -> Checked<()> {
     if !range.contains(&value) {
         let (least, most) = (range.start().to_string(), range.end().to_string());
         let expected = format!("a number from {least} to {most}");
@@ -117,7 +125,7 @@ fn log(raw: RawLog) -> Checked<LogConfig> {
     Ok(LogConfig { level: raw.level, format })
 }
 
-fn platform(key: &str, raw: RawPlatform) -> Checked<PlatformConfig> {
+fn platform(key: &str, raw: RawPlatform, guard: Guard) -> Checked<PlatformConfig> {
     let key = |name: &str| format!("{key}.{name}");
     let mut policy = PlatformPolicy::defaults(PlatformId(raw.id));
     if raw.id == 0 {
@@ -158,6 +166,8 @@ fn platform(key: &str, raw: RawPlatform) -> Checked<PlatformConfig> {
         refunded_fee: raw.refunded_fee,
         shortfall: raw.shortfall,
     };
+    policy.announces = raw.announces;
+    let notify_url = notifications::url(key("notify_url"), raw.notify_url.as_deref(), guard)?;
     let coupon_fund = raw
         .coupon_fund
         .filter(|text| !text.is_empty())
@@ -172,7 +182,7 @@ fn platform(key: &str, raw: RawPlatform) -> Checked<PlatformConfig> {
         .collect::<Checked<_>>()?;
     // Names are looked up when channels and accounts are there.
     raw.routing.read(&key("routing"), &Unchecked)?;
-    Ok(PlatformConfig { policy, name: raw.name, coupon_fund, routing: raw.routing, accounts })
+    Ok(PlatformConfig { policy, name: raw.name, notify_url, coupon_fund, routing: raw.routing, accounts })
 }
 
 fn account(key: &str, raw: RawAccount) -> Checked<AccountConfig> {
