@@ -6,6 +6,7 @@ use suanpan_model::{AccountId, AccountType, Campaign, CampaignId, PlatformId};
 use suanpan_runtime::Engine;
 
 use crate::metrics::Metrics;
+use crate::security::Security;
 use crate::wire::Lookup;
 
 /// The engine and the server's own settings.
@@ -16,6 +17,8 @@ pub struct State {
     pub orders_per_batch_max: usize,
     /// Counts and latencies of all workers.
     pub metrics: Arc<Metrics>,
+    /// Keys, certificates, and what was seen of requests.
+    pub security: Arc<Security>,
 }
 
 /// Names of one platform, as the engine knows them.
