@@ -6,6 +6,7 @@ mod common;
 
 mod certificates;
 mod connections;
+mod examples;
 mod house;
 mod operators;
 mod own;

@@ -22,8 +22,11 @@ fn assert_the_same_later(life: &Life) {
 
 #[test]
 fn the_mall_hears_of_money_and_of_nothing_else() {
-    let mut life =
-        Life::paid(OrderTerms { sub_orders: smallvec::smallvec![sold(1, 10_000)], amount: fen(10_000), ..terms() });
+    let mut life = Life::paid(OrderTerms {
+        sub_orders: smallvec::smallvec![sold(1, 10_000)],
+        amount: fen(10_000),
+        ..terms()
+    });
     life.does(&release("L-1", None, Some(4_000)));
     life.refunds("R-1", 1_000);
     life.hears_of_refund(1, paid_in_full(&life.order));
