@@ -13,7 +13,15 @@ use crate::wire::{NamedCampaign, RulesIn};
 
 mod notifications;
 mod raw;
+mod raw_security;
 mod read;
+mod read_security;
+mod security;
+
+pub use security::{
+    CertificateConfig, EngineKeyConfig, KeyConfig, KeySource, Principal, SecurityConfig, SecurityMode,
+    TlsConfig, Validity,
+};
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +35,8 @@ pub const BUILTIN: &str = include_str!("../suanpan.toml");
 pub struct Config {
     /// The HTTP server.
     pub server: ServerConfig,
+    /// Who may call, and how that is proved.
+    pub security: SecurityConfig,
     /// The engine.
     pub engine: EngineConfig,
     /// Directory of journal, store and the books of simulated channels.
@@ -48,8 +58,6 @@ pub struct Config {
 pub struct ServerConfig {
     /// Where it listens.
     pub listen: SocketAddr,
-    /// Whether an address that other machines can reach is allowed.
-    pub allow_unauthenticated_network: bool,
     /// Largest body of a request.
     pub body_limit_bytes: usize,
     /// Largest body of a batch.
@@ -60,6 +68,12 @@ pub struct ServerConfig {
     pub workers: usize,
     /// How long requests under way may take when the server stops.
     pub stop_patience_s: u64,
+    /// How long the head of a request may take.
+    pub header_timeout_s: u64,
+    /// How long the body of a request may take.
+    pub body_timeout_s: u64,
+    /// Connections at once, in each thread; more wait until one ends.
+    pub connections_max: usize,
 }
 
 /// Settings of the engine.

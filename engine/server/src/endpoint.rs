@@ -95,6 +95,8 @@ mod list {
         ALL_EXCEPTIONS = "GET" "/v1/exceptions", "the exceptions of all platforms";
         TRIAL_BALANCE = "GET" "/v1/trial-balance", "debits less credits of every kind of account";
         BOOKS = "GET" "/v1/books", "the clearing accounts beside the channels' own books";
+        AUDIT = "GET" "/v1/audit", "what operators did, oldest first; ?after=&limit= (to 1000)";
+        ENGINE_KEY = "GET" "/v1/engine-key", "the public half of the key with which the engine signs answers";
         LIVE = "GET" "/health/live", "whether the process runs";
         READY = "GET" "/health/ready", "whether orders can be taken; 503 with the reason while not";
         METRICS = "GET" "/metrics", "counters and gauges for Prometheus";

@@ -15,4 +15,4 @@ mod worker;
 pub use address::Guard;
 pub use delivery::{Delivery, DeliveryState, Try};
 pub use schedule::Schedule;
-pub use worker::{Notifier, NotifierOptions, NotifyFault, ResendFault, Signer, Target, Unsigned};
+pub use worker::{Notifier, NotifierOptions, NotifyFault, ResendFault, Signer, Target};

@@ -17,6 +17,7 @@ mod operations;
 mod orders;
 mod routing;
 mod rules;
+mod security;
 mod statement;
 
 /// Limits of bodies.
@@ -78,6 +79,8 @@ pub fn mount(config: &mut web::ServiceConfig, limits: BodyLimits) {
         .service(resource(endpoint::ALL_EXCEPTIONS, exceptions::all))
         .service(resource(endpoint::TRIAL_BALANCE, operations::trial_balance))
         .service(resource(endpoint::BOOKS, operations::books))
+        .service(resource(endpoint::AUDIT, security::audit))
+        .service(resource(endpoint::ENGINE_KEY, security::engine_key))
         .service(resource(endpoint::LIVE, operations::live))
         .service(resource(endpoint::READY, operations::ready))
         .service(resource(endpoint::METRICS, operations::metrics))

@@ -7,6 +7,7 @@ use suanpan_runtime::Engine;
 
 use crate::metrics::Metrics;
 use crate::notify::Notifier;
+use crate::security::Security;
 use crate::wire::Lookup;
 
 /// The engine and the server's own settings.
@@ -19,6 +20,8 @@ pub struct State {
     pub metrics: Arc<Metrics>,
     /// Tells malls what happened.
     pub notifier: Arc<Notifier>,
+    /// Keys, certificates, and what was seen of requests.
+    pub security: Arc<Security>,
 }
 
 /// Names of one platform, as the engine knows them.

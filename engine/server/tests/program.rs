@@ -20,7 +20,7 @@ struct Program {
 impl Program {
     fn serve(data: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_suanpan"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .args(["serve", "--dev", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
             .stderr(Stdio::piped())
             .spawn()

@@ -10,6 +10,7 @@ use super::notifications;
 use super::raw::{
     RawAccount, RawCampaign, RawConfig, RawEngine, RawFunder, RawLog, RawPayer, RawPlatform, RawServer,
 };
+use super::read_security::Reader as SecurityReader;
 use super::{
     AccountConfig, ChannelsConfig, Config, ConfigFault, EngineConfig, LogConfig, LogFormat, PlatformConfig,
     ServerConfig,
@@ -29,15 +30,23 @@ pub(super) fn config(raw: RawConfig) -> Checked<Config> {
         return Err(ConfigFault::value("data.dir", "the path of a directory", raw.data.dir));
     }
     let notifications = notifications::options(raw.notifications)?;
+    let mut security = SecurityReader::new(raw.security)?;
     let mut platforms: Vec<PlatformConfig> = Vec::with_capacity(raw.platform.len());
-    for (place, platform) in raw.platform.into_iter().enumerate() {
+    for (place, mut platform) in raw.platform.into_iter().enumerate() {
         let key = format!("platform[{place}]");
+        security.platform(&key, &mut platform)?;
         let platform = self::platform(&key, platform, notifications.guard)?;
         if platforms.iter().any(|known| known.policy.id == platform.policy.id) {
             let expected = "a number that no earlier platform has";
             return Err(ConfigFault::value(format!("{key}.id"), expected, platform.policy.id));
         }
         platforms.push(platform);
+    }
+    for (place, operator) in raw.operator.into_iter().enumerate() {
+        security.operator(&format!("operator[{place}]"), operator)?;
+    }
+    for (place, channel) in raw.channel_keys.into_iter().enumerate() {
+        security.channel(&format!("channel_keys[{place}]"), channel)?;
     }
     let mut campaigns: Vec<NamedCampaign> = Vec::with_capacity(raw.campaign.len());
     for (place, campaign) in raw.campaign.iter().enumerate() {
@@ -51,6 +60,7 @@ pub(super) fn config(raw: RawConfig) -> Checked<Config> {
     }
     Ok(Config {
         server: server(&raw.server)?,
+        security: security.finish()?,
         engine: engine(&raw.engine)?,
         data_dir: PathBuf::from(raw.data.dir),
         channels: ChannelsConfig {
@@ -73,14 +83,19 @@ fn server(raw: &RawServer) -> Checked<ServerConfig> {
     within("server.orders_per_batch_max", raw.orders_per_batch_max, 1..=100_000)?;
     within("server.workers", raw.workers, 0..=1_024)?;
     within("server.stop_patience_s", raw.stop_patience_s, 0..=3_600)?;
+    within("server.header_timeout_s", raw.header_timeout_s, 1..=3_600)?;
+    within("server.body_timeout_s", raw.body_timeout_s, 1..=3_600)?;
+    within("server.connections_max", raw.connections_max, 1..=1_000_000)?;
     Ok(ServerConfig {
         listen,
-        allow_unauthenticated_network: raw.allow_unauthenticated_network,
         body_limit_bytes: raw.body_limit_kib * KIB,
         batch_body_limit_bytes: raw.batch_body_limit_mib * MIB,
         orders_per_batch_max: raw.orders_per_batch_max,
         workers: raw.workers,
         stop_patience_s: raw.stop_patience_s,
+        header_timeout_s: raw.header_timeout_s,
+        body_timeout_s: raw.body_timeout_s,
+        connections_max: raw.connections_max,
     })
 }
 

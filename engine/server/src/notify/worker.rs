@@ -70,22 +70,6 @@ pub trait Signer: Send + Sync {
     ) -> Result<Vec<(&'static str, String)>, String>;
 }
 
-/// Signs nothing: for development, where nobody has keys.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Unsigned;
-
-impl Signer for Unsigned {
-    fn headers(
-        &self,
-        _platform: PlatformId,
-        _id: &str,
-        _at_s: u64,
-        _body: &[u8],
-    ) -> Result<Vec<(&'static str, String)>, String> {
-        Ok(Vec::new())
-    }
-}
-
 /// Why malls cannot be told.
 #[derive(Debug, thiserror::Error)]
 pub enum NotifyFault {
