@@ -59,6 +59,8 @@ invariants! {
     NoGaps = "no-gaps", "Positions of the log follow each other without gaps, and what is acknowledged stays.";
     StatementsComplete = "statements-complete",
         "The lines of an account's statement are its postings, each once, with the balance after it.";
+    MallsTold = "malls-told",
+        "What malls are told is what the log says, each thing once, numbered under its order without gaps.";
     EverythingEnds = "everything-ends", "Once the faults end, every order becomes final and nothing is left under way.";
     NoPanic = "no-panic", "No shard is stopped by a bug.";
 }

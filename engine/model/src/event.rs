@@ -389,6 +389,46 @@ impl EventKind {
     }
 }
 
+impl EventKind {
+    /// Whether the mall is told. It is told what became of money and what it has to see to; not how the engine talks with
+    /// channels on the way.
+    #[must_use]
+    pub const fn is_announced(self) -> bool {
+        match self {
+            Self::Paid
+            | Self::Released
+            | Self::Settled
+            | Self::Failed
+            | Self::Closed
+            | Self::LatePaid
+            | Self::RefundStarted
+            | Self::RefundSucceeded
+            | Self::RefundFailed
+            | Self::Refunded
+            | Self::DisputeOpened
+            | Self::DisputeResolved
+            | Self::RefundStuck
+            | Self::RefundBounced
+            | Self::RefundFinished
+            | Self::Reopened => true,
+            Self::Created
+            | Self::AttemptStarted
+            | Self::AttemptAccepted
+            | Self::SmsConfirmed
+            | Self::AttemptInDoubt
+            | Self::AttemptQueried
+            | Self::AttemptFailed
+            | Self::AttemptNotSent
+            | Self::AttemptClosed
+            | Self::Frozen
+            | Self::ClosingAdvanced
+            | Self::RefundQueried
+            | Self::Contradicted
+            | Self::ReopeningPlanned => false,
+        }
+    }
+}
+
 impl OrderEvent {
     /// Its kind.
     #[must_use]

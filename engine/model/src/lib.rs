@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, a disk or the network, and nothing decides: rules live in `suanpan-core`.
 
 pub mod account;
+pub mod announcement;
 pub mod attributes;
 pub mod capability;
 pub mod channel;
@@ -22,6 +23,7 @@ pub mod split;
 pub mod time;
 
 pub use account::{AccountType, NormalSide};
+pub use announcement::{Announced, Announcement, AnnouncementId};
 pub use attributes::{Holder, OrderAttributes};
 pub use capability::{Banks, Capability, ServiceHours, Tariff, TariffBand};
 pub use channel::{

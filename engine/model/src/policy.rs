@@ -86,6 +86,8 @@ pub struct PlatformPolicy {
     pub attempts_max: u8,
     /// What each order is recorded with.
     pub agreement: Agreement,
+    /// Whether the mall is told what happens to its orders.
+    pub announces: bool,
 }
 
 impl PlatformPolicy {
@@ -106,6 +108,7 @@ impl PlatformPolicy {
                 refunded_fee: RefundedFee::Keep,
                 shortfall: Shortfall::Debt,
             },
+            announces: true,
         }
     }
 }

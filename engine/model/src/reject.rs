@@ -67,6 +67,10 @@ codes! {
     RulesVersion = "rules_version", 409;
     /// The campaign is not known on this platform.
     UnknownCampaign = "unknown_campaign", 404;
+    /// The event is not known on this platform.
+    UnknownEvent = "unknown_event", 404;
+    /// The platform has no address to be notified at.
+    NoNotifyUrl = "no_notify_url", 409;
     /// The amount is zero.
     AmountZero = "amount_zero", 400;
     /// The amount has more decimals than the currency.

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A crate of the workspace, its folder, and the crates of the workspace that it may use.
-const DIRECTION: [(&str, &str, &[&str]); 8] = [
+const DIRECTION: [(&str, &str, &[&str]); 10] = [
     ("suanpan-model", "engine/model", &[]),
     ("suanpan-core", "engine/core", &["suanpan-model"]),
     ("suanpan-channels", "channels", &["suanpan-model"]),
@@ -15,8 +15,17 @@ const DIRECTION: [(&str, &str, &[&str]); 8] = [
     (
         "suanpan-server",
         "engine/server",
-        &["suanpan-model", "suanpan-core", "suanpan-channels", "suanpan-runtime"],
+        &[
+            "suanpan-model",
+            "suanpan-core",
+            "suanpan-channels",
+            "suanpan-runtime",
+            "suanpan-signing",
+            "suanpan-client",
+        ],
     ),
+    ("suanpan-signing", "engine/signing", &[]),
+    ("suanpan-client", "engine/client", &["suanpan-signing"]),
     ("suanpan-sim", "engine/sim", &["suanpan-model", "suanpan-core", "suanpan-channels", "suanpan-runtime"]),
     ("loadtest", "loadtest", &["suanpan-model", "suanpan-core", "suanpan-channels", "suanpan-runtime"]),
     ("suanpan-benches", "benches", &["suanpan-model", "suanpan-core", "suanpan-channels", "suanpan-runtime"]),

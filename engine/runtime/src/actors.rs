@@ -11,7 +11,9 @@ use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
 use crossbeam::channel::Sender;
 use rustc_hash::FxHashMap;
 use suanpan_channels::{Adapter, ReportSink};
-use suanpan_model::{AccountId, ChannelId, ChannelReport, ChannelRequest, Lsn, Order, Reject, RejectCode};
+use suanpan_model::{
+    AccountId, Announced, ChannelId, ChannelReport, ChannelRequest, Lsn, Order, Reject, RejectCode,
+};
 use tokio::sync::oneshot;
 
 use crate::api::{Answer, AnswerSink, Balance, Request, StatementLine, StatementQuery};
@@ -508,6 +510,11 @@ impl log_writer::Listeners for Herald {
             Source::Orders(shard) => wiring.orders[shard].do_send(Committed { first, payload }),
             Source::Balances(shard) => wiring.balances[shard].do_send(Committed { first, payload }),
         }
+    }
+
+    fn announced(&self, announced: Vec<Announced>) {
+        // A keeper that has ended takes nothing any more; the log has it.
+        let _ = self.wiring().keeper.send(KeeperMessage::Announced(announced));
     }
 
     fn checkpoint(&self, epoch: u64, durable: Lsn) {

@@ -296,6 +296,7 @@ impl BalanceShard {
             payload: batch.payload,
             instructions: batch.instructions,
             observations: Vec::new(),
+            announced: Vec::new(),
         });
         // Orders may name an account once its opening stands in the log before them.
         for (account, name, facts) in batch.opened {

@@ -1,6 +1,7 @@
 //! The in-process API.
 
 mod accounts;
+mod announcements;
 mod coupons;
 mod routing;
 

@@ -13,14 +13,20 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use suanpan_core::routing::learning::Learning;
-use suanpan_model::{Lsn, OrderId};
+use suanpan_model::{Announced, Lsn, OrderId};
 
 use crate::codec::encode_row;
 use crate::log_writer::LogMessage;
 use crate::messages::{Finished, FinishedOrder, KeeperMessage, Rows};
 use crate::shared::Shared;
 use crate::statements::ChunkRow;
-use crate::store::{ArchiveBatch, Store, StoreFault};
+use crate::store::{AnnouncementKey, ArchiveBatch, Store, StoreFault};
+
+/// Malls are told within this time what happened, as long as there is little of it.
+const ANNOUNCE_WAIT: Duration = Duration::from_millis(20);
+
+/// With more announcements than this gathered, they wait for the next feed, which takes many at a fraction of the cost.
+const ANNOUNCED_AT_ONCE_MAX: usize = 1_024;
 
 /// A feed waits no longer than this for more orders.
 const FEED_WAIT: Duration = Duration::from_secs(2);
@@ -57,6 +63,7 @@ pub struct Keeper<L> {
     log: Sender<LogMessage>,
     /// How many parts make a checkpoint.
     parts: usize,
+    announced: Vec<Announced>,
     finished: Vec<Finished>,
     finished_orders: usize,
     statements: Vec<(usize, u64, Vec<ChunkRow>)>,
@@ -68,6 +75,8 @@ pub struct Keeper<L> {
 
 /// What a message asks for beyond gathering.
 enum Work {
+    /// Write the announcements that were gathered.
+    Announce,
     /// Feed the archive with what was gathered.
     Feed,
     /// The same, then tell whoever waits for it.
@@ -100,6 +109,7 @@ impl<L: Listeners> Keeper<L> {
             listeners,
             log,
             parts,
+            announced: Vec::new(),
             finished: Vec::new(),
             finished_orders: 0,
             statements: Vec::new(),
@@ -111,12 +121,18 @@ impl<L: Listeners> Keeper<L> {
 
     /// Works until it is told to stop.
     pub fn run(mut self, inbox: &Receiver<KeeperMessage>) {
-        let mut oldest: Option<Instant> = None;
+        let (mut oldest, mut announced): (Option<Instant>, Option<Instant>) = (None, None);
         loop {
-            match inbox.recv_timeout(Duration::from_millis(200)) {
+            let patience = if self.announces_soon() { ANNOUNCE_WAIT } else { Duration::from_millis(200) };
+            match inbox.recv_timeout(patience) {
                 Ok(message) => self.take(message),
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => self.announce(),
                 Err(RecvTimeoutError::Disconnected) => self.take(KeeperMessage::Stop),
+            }
+            if announced.is_some_and(|since: Instant| since.elapsed() >= ANNOUNCE_WAIT)
+                && self.announces_soon()
+            {
+                self.announce();
             }
             if oldest.is_some_and(|oldest| oldest.elapsed() >= FEED_WAIT) {
                 self.feed();
@@ -129,18 +145,25 @@ impl<L: Listeners> Keeper<L> {
                 }
             }
             oldest = if self.has_gathered() { oldest.or_else(|| Some(Instant::now())) } else { None };
+            announced = if self.announces_soon() { announced.or_else(|| Some(Instant::now())) } else { None };
         }
     }
 
     /// Whether something waits for a feed.
     #[must_use]
     pub fn has_gathered(&self) -> bool {
-        !self.finished.is_empty() || !self.statements.is_empty()
+        !self.finished.is_empty() || !self.statements.is_empty() || !self.announced.is_empty()
+    }
+
+    /// Whether what was gathered for malls is little enough to be written without a feed.
+    fn announces_soon(&self) -> bool {
+        (1..=ANNOUNCED_AT_ONCE_MAX).contains(&self.announced.len())
     }
 
     /// Takes a message; the last step must be done.
     pub fn take(&mut self, message: KeeperMessage) {
         match message {
+            KeeperMessage::Announced(announced) => self.announced.extend(announced),
             KeeperMessage::Finished(finished) => {
                 self.finished_orders += finished.orders.len();
                 self.finished.push(finished);
@@ -158,6 +181,13 @@ impl<L: Listeners> Keeper<L> {
     /// Asks for a feed of the archive with the next step, unless that feeds anyway.
     pub fn feed(&mut self) {
         self.work.get_or_insert(Work::Feed);
+    }
+
+    /// Asks for what was gathered for malls to be written with the next step, unless a feed writes it anyway.
+    pub fn announce(&mut self) {
+        if self.announces_soon() {
+            self.work.get_or_insert(Work::Announce);
+        }
     }
 
     /// Does what was taken. What waits here is in the log, so nothing is lost by waiting when the store refuses. The
@@ -196,6 +226,7 @@ impl<L: Listeners> Keeper<L> {
     /// One try, which may be repeated when it fails, and what comes next.
     fn try_work(&mut self, work: &Work) -> Result<Option<Work>, (StoreFault, &'static str)> {
         match work {
+            Work::Announce => self.try_announce().map(|()| None),
             Work::Feed | Work::Flush(_) | Work::Stop => self.try_feed().map(|()| None),
             Work::Rows(rows) => {
                 self.try_feed()?;
@@ -220,6 +251,8 @@ impl<L: Listeners> Keeper<L> {
 
     /// Feeds the archive with all that was gathered.
     fn try_feed(&mut self) -> Result<(), (StoreFault, &'static str)> {
+        // First, so that the archive never has an order of which the mall was not told.
+        self.try_announce()?;
         if !self.has_gathered() {
             return Ok(());
         }
@@ -232,6 +265,18 @@ impl<L: Listeners> Keeper<L> {
         for (shard, hand_over, _) in std::mem::take(&mut self.statements) {
             self.listeners.statements_archived(shard, hand_over);
         }
+        Ok(())
+    }
+
+    /// Writes the announcements that were gathered.
+    fn try_announce(&mut self) -> Result<(), (StoreFault, &'static str)> {
+        if self.announced.is_empty() {
+            return Ok(());
+        }
+        let written = self.store.announce(announcement_rows(&self.announced));
+        written.map_err(|fault| (fault, "malls cannot be told what happened"))?;
+        self.announced.clear();
+        self.shared.announced.tell();
         Ok(())
     }
 
@@ -250,6 +295,13 @@ impl<L: Listeners> Keeper<L> {
             CheckpointMeta { replay_from, last_id, learned_upto: learned.upto, learning: learned.learning };
         Some(Work::Seal { epoch: rows.epoch, meta })
     }
+}
+
+/// Announcements as the store keeps them.
+#[must_use]
+pub fn announcement_rows(announced: &[Announced]) -> Vec<(AnnouncementKey, Vec<u8>)> {
+    let row = |one: &Announced| ((one.platform.0, one.id.lsn.0, one.id.place), encode_row(&one.announcement));
+    announced.iter().map(row).collect()
 }
 
 /// One feed of the archive.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 use hdrhistogram::Histogram;
-use suanpan_model::Lsn;
+use suanpan_model::{Announced, Lsn};
 
 use crate::api::TrialRow;
 use crate::journal::{Journal, JournalFault};
@@ -44,6 +44,8 @@ pub enum LogMessage {
 pub trait Listeners: Send {
     /// What the group tells balance shard `shard` to do; `durable` is the group's last position.
     fn instruct(&self, shard: usize, chunks: Vec<(Lsn, Vec<TimedInstruction>)>, durable: Lsn);
+    /// What malls are told of the group, in the order of the log.
+    fn announced(&self, announced: Vec<Announced>);
     /// A batch of `source` is durable from `first` on; its buffer comes back.
     fn committed(&self, source: Source, first: Lsn, payload: Vec<u8>);
     /// Every shard is to hand over its part of checkpoint `epoch`; the log is durable up to `durable`.
@@ -264,6 +266,7 @@ impl<L: Listeners> LogWriter<L> {
     /// Instructions first: who has an answer and then asks for a balance finds it changed.
     fn tell(&self, first: Lsn, durable: Lsn, batches: Vec<LogBatch>) {
         let mut position = first;
+        let mut announced: Vec<Announced> = Vec::new();
         let mut chunks: Vec<Vec<(Lsn, Vec<TimedInstruction>)>> =
             (0..self.shards).map(|_| Vec::new()).collect();
         let mut committed = Vec::with_capacity(batches.len());
@@ -273,6 +276,10 @@ impl<L: Listeners> LogWriter<L> {
                     chunks[shard].push((position, instructions));
                 }
             }
+            announced.extend(batch.announced.into_iter().map(|mut one| {
+                one.id.lsn.0 += position.0;
+                one
+            }));
             committed.push((batch.source, position, batch.payload));
             position.0 += u64::from(batch.records);
         }
@@ -280,6 +287,10 @@ impl<L: Listeners> LogWriter<L> {
             if !chunks.is_empty() {
                 self.listeners.instruct(shard, chunks, durable);
             }
+        }
+        // Before any shard hears of the commit: what it hands over to the archive or a checkpoint comes after.
+        if !announced.is_empty() {
+            self.listeners.announced(announced);
         }
         for (source, first, payload) in committed {
             self.listeners.committed(source, first, payload);

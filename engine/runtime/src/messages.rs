@@ -8,7 +8,7 @@ use suanpan_core::ledger::{Instruction, LedgerCommand};
 use suanpan_core::routing::learning::Observation;
 use suanpan_model::order::OrderHold;
 use suanpan_model::{
-    AccountId, Amount, Campaign, CauseId, Currency, Lsn, Order, OrderId, Reject, TimestampMs,
+    AccountId, Amount, Announced, Campaign, CauseId, Currency, Lsn, Order, OrderId, Reject, TimestampMs,
 };
 
 use crate::codec::write_marked_row;
@@ -48,6 +48,8 @@ pub struct LogBatch {
     pub instructions: Vec<Vec<TimedInstruction>>,
     /// What they say about channels, in their order.
     pub observations: Vec<Observation>,
+    /// What malls are told of them, in their order; the positions in `id` count from the batch's first record.
+    pub announced: Vec<Announced>,
 }
 
 /// A hold that an order needs.
@@ -191,6 +193,8 @@ pub struct Rows {
 /// What the store keeper is told.
 #[derive(Debug)]
 pub enum KeeperMessage {
+    /// What malls are told, in the order of the log.
+    Announced(Vec<Announced>),
     /// Orders for the archive.
     Finished(Finished),
     /// Statement lines for the archive.

@@ -26,7 +26,7 @@ use crate::shared::{Registry, Shared, count};
 use crate::store::KeyFilter;
 use crate::timers::Timers;
 
-pub use outbox::Outbox;
+pub use outbox::{Outbox, announced};
 use requests::{Purpose, Reserving, Waiter};
 use upkeep::{Captured, Checkpointing};
 
@@ -402,6 +402,9 @@ fn record(
     if order.is_finished() {
         outbox.finished.push(order.id);
         count(&shared.counters.finished, 1);
+    }
+    if shared.registry.policies().get(&order.terms.platform).is_some_and(|policy| policy.announces) {
+        outbox.announce(order, &events);
     }
     if shared.feed.has_subscribers() {
         outbox.tell(order, now, &events);

@@ -15,19 +15,23 @@ use suanpan_core::routing::learning::observe;
 use suanpan_model::order::OrderHold;
 use suanpan_model::refund::{RefundSource, RefundState};
 use suanpan_model::{
-    AccountId, AccountType, Campaign, ChannelId, Conditions, Currency, HoldId, LedgerEvent, Lsn, Order,
-    OrderEvent, OrderId, Record,
+    AccountId, AccountType, Announced, Campaign, ChannelId, Conditions, Currency, HoldId, LedgerEvent, Lsn,
+    Order, OrderEvent, OrderId, PlatformPolicy, Record,
 };
 
 use crate::balance_shard::{Restored, movement, reference_key};
 use crate::codec::{decode_marked_row, decode_records, decode_row};
 use crate::fault::EngineFault;
 use crate::journal::Journal;
-use crate::keeper::{CheckpointMeta, archive_batch};
+use crate::keeper::{CheckpointMeta, announcement_rows, archive_batch};
 use crate::limits::Limits;
 use crate::messages::{Finished, FinishedOrder, VoidAsk};
+use crate::order_shard::announced;
 use crate::statements::read_chunks;
 use crate::store::{Store, Table};
+
+/// So many announcements are gathered before they are written.
+const ANNOUNCED_MAX: usize = 100_000;
 
 /// Whether a recovery may write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +89,7 @@ pub fn recover(
     purpose: Purpose,
 ) -> Result<Recovered, EngineFault> {
     recover_with(
-        Settings { limits: Limits::USUAL, conditions: &FxHashMap::default() },
+        Settings { limits: Limits::USUAL, conditions: &FxHashMap::default(), policies: &[] },
         store,
         journal,
         shards,
@@ -100,6 +104,8 @@ pub struct Settings<'a> {
     pub limits: Limits,
     /// Under which conditions each channel's results count.
     pub conditions: &'a FxHashMap<ChannelId, Conditions>,
+    /// The platforms: some are told what happens to their orders.
+    pub policies: &'a [PlatformPolicy],
 }
 
 /// As [`recover`], with other limits, and with what was learned about channels.
@@ -137,6 +143,7 @@ pub fn recover_with(
     match failed {
         Some(fault) => Err(fault),
         None => {
+            replay.announce()?;
             let durable = Lsn(journal.next_lsn() - 1);
             replay.state.balances.iter_mut().for_each(|restored| restored.applied = durable);
             replay.state.durable = durable;
@@ -156,6 +163,9 @@ struct Replay<'a> {
     archived_lines: FxHashMap<AccountId, Lsn>,
     told: u64,
     conditions: &'a FxHashMap<ChannelId, Conditions>,
+    policies: &'a [PlatformPolicy],
+    /// What malls are told of the log's tail, as far as the store may lack it.
+    announced: Vec<Announced>,
     /// Of orders whose row is newer than what is replayed: how many steps of their life were replayed.
     behind: FxHashMap<OrderId, usize>,
     state: Recovered,
@@ -168,7 +178,7 @@ impl<'a> Replay<'a> {
         shards: usize,
         purpose: Purpose,
     ) -> Result<Self, EngineFault> {
-        let Settings { limits, conditions } = settings;
+        let Settings { limits, conditions, policies } = settings;
         let damaged = |what: &str, fault: &dyn std::fmt::Display| EngineFault::Replay {
             lsn: 0,
             what: format!("the checkpoint's {what} cannot be read: {fault}"),
@@ -230,6 +240,8 @@ impl<'a> Replay<'a> {
             archived_lines: FxHashMap::default(),
             told: 0,
             conditions,
+            policies,
+            announced: Vec::new(),
             behind: FxHashMap::default(),
             state,
         })
@@ -240,7 +252,7 @@ impl<'a> Replay<'a> {
         match record {
             Record::Order { order, at, events } => {
                 self.order(lsn, *order, *at, events)?;
-                self.learn(lsn, *order, *at, events)?;
+                self.look_back(lsn, *order, *at, events)?;
             }
             Record::Ledger { event, .. } => self.ledger_event(event),
         }
@@ -328,17 +340,14 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    /// Folds in what a record says about channels, once.
-    fn learn(
+    /// Takes what a record says about channels, and what malls are told of it.
+    fn look_back(
         &mut self,
         lsn: Lsn,
         id: OrderId,
         at: suanpan_model::TimestampMs,
         events: &[OrderEvent],
     ) -> Result<(), EngineFault> {
-        if lsn <= self.state.meta.learned_upto {
-            return Ok(());
-        }
         let archived;
         let (order, applied) = match self.state.orders.get(&id) {
             Some(known) => (&known.order, known.applied),
@@ -363,12 +372,27 @@ impl<'a> Replay<'a> {
         } else {
             order.steps.len()
         };
-        for seen in events.iter().filter_map(|event| observe(order, upto, event, at)) {
-            if let Some(conditions) = self.conditions.get(&seen.channel) {
-                self.state.meta.learning.fold(&seen, conditions);
+        if lsn > self.state.meta.learned_upto {
+            for seen in events.iter().filter_map(|event| observe(order, upto, event, at)) {
+                if let Some(conditions) = self.conditions.get(&seen.channel) {
+                    self.state.meta.learning.fold(&seen, conditions);
+                }
             }
         }
+        let platform = order.terms.platform;
+        if self.policies.iter().any(|policy| policy.id == platform && policy.announces) {
+            self.announced.extend(announced(order, upto, events, lsn));
+        }
         Ok(())
+    }
+
+    /// Writes what malls are told, as far as the store may lack it.
+    fn announce(&mut self) -> Result<(), EngineFault> {
+        let announced = std::mem::take(&mut self.announced);
+        match self.purpose {
+            Purpose::Start => Ok(self.store.announce(announcement_rows(&announced))?),
+            Purpose::Verify => Ok(()),
+        }
     }
 
     fn archived(&self, id: OrderId, lsn: Lsn) -> Result<Option<(Order, Lsn)>, EngineFault> {
@@ -404,9 +428,11 @@ impl<'a> Replay<'a> {
     /// Feeds the archive on the way, so that a long tail needs no more memory than a short one.
     fn feed_archive(&mut self, lsn: Lsn) -> Result<(), EngineFault> {
         let lines: usize = self.state.balances.iter().map(|restored| restored.statements.len()).sum();
-        if self.finished.len() < self.limits.replay_orders && lines < self.limits.replay_lines {
+        let full = self.finished.len() >= self.limits.replay_orders || self.announced.len() >= ANNOUNCED_MAX;
+        if !full && lines < self.limits.replay_lines {
             return Ok(());
         }
+        self.announce()?;
         let mut statements = Vec::new();
         for restored in &mut self.state.balances {
             let handed = restored.statements.hand_over();

@@ -387,6 +387,22 @@ pub fn count(counter: &AtomicU64, more: u64) {
     counter.fetch_add(more, Ordering::Relaxed);
 }
 
+/// Wakes whoever waits for something that malls are told.
+#[derive(Debug, Default)]
+pub struct Tidings(tokio::sync::Notify);
+
+impl Tidings {
+    /// There is something new.
+    pub fn tell(&self) {
+        self.0.notify_waiters();
+    }
+
+    /// Waits for something new from now on.
+    pub fn heard(&self) -> tokio::sync::futures::Notified<'_> {
+        self.0.notified()
+    }
+}
+
 /// Everything that actors share.
 pub struct Shared {
     /// Tells the time.
@@ -403,6 +419,8 @@ pub struct Shared {
     pub gate: Gate,
     /// Subscribers.
     pub feed: Feed,
+    /// Told whenever the store has something new that malls are to be told.
+    pub announced: Tidings,
     /// Counters.
     pub counters: Counters,
     /// Archive and checkpoint.

@@ -29,7 +29,7 @@ use crate::options::{EngineOptions, World};
 use crate::order_shard::OrderShard;
 use crate::recovery::{Purpose, Recovered, Settings, recover_with};
 use crate::rulebook::RuleBook;
-use crate::shared::{Counters, Feed, Gate, Registry, Shared};
+use crate::shared::{Counters, Feed, Gate, Registry, Shared, Tidings};
 use crate::store::{KeyFilter, Store, StoreOptions};
 
 /// Largest group of the journal: what gathers while the disk stands still must fit, and is bounded by the gate.
@@ -73,7 +73,7 @@ impl Running {
         let World { router, policies, adapters } = world;
         let conditions = |known: &suanpan_model::Capability| (known.id, known.conditions.clone());
         let conditions = router.capabilities().iter().map(conditions).collect();
-        let settings = Settings { limits: Limits::USUAL, conditions: &conditions };
+        let settings = Settings { limits: Limits::USUAL, conditions: &conditions, policies: &policies };
         let mut recovered = recover_with(settings, &store, &*journal, options.shards, Purpose::Start)?;
         let rules = RuleBook::open(&options.dir.join("routing"))?;
         let router = rules.apply(router)?;
@@ -90,6 +90,7 @@ impl Running {
             router: ArcSwap::from_pointee(router),
             gate: Gate::new(options.in_flight_max, options.live_orders_max, options.archive_lag_max),
             feed: Feed::default(),
+            announced: Tidings::default(),
             counters: Counters::default(),
             store,
             limits: Limits::USUAL,

@@ -6,10 +6,22 @@ use std::path::{Path, PathBuf};
 use smol_str::SmolStr;
 use suanpan_model::{AccountType, Amount, Currency, PlatformPolicy};
 
+use reqwest::Url;
+
+use crate::notify::NotifierOptions;
 use crate::wire::{NamedCampaign, RulesIn};
 
+mod notifications;
 mod raw;
+mod raw_security;
 mod read;
+mod read_security;
+mod security;
+
+pub use security::{
+    CertificateConfig, EngineKeyConfig, KeyConfig, KeySource, Principal, SecurityConfig, SecurityMode,
+    TlsConfig, Validity,
+};
 
 #[cfg(test)]
 mod tests;
@@ -23,6 +35,8 @@ pub const BUILTIN: &str = include_str!("../suanpan.toml");
 pub struct Config {
     /// The HTTP server.
     pub server: ServerConfig,
+    /// Who may call, and how that is proved.
+    pub security: SecurityConfig,
     /// The engine.
     pub engine: EngineConfig,
     /// Directory of journal, store and the books of simulated channels.
@@ -31,6 +45,8 @@ pub struct Config {
     pub channels: ChannelsConfig,
     /// Logs.
     pub log: LogConfig,
+    /// How malls are told what happens to their orders.
+    pub notifications: NotifierOptions,
     /// Malls.
     pub platforms: Vec<PlatformConfig>,
     /// Coupon campaigns that are recorded at the start.
@@ -42,8 +58,6 @@ pub struct Config {
 pub struct ServerConfig {
     /// Where it listens.
     pub listen: SocketAddr,
-    /// Whether an address that other machines can reach is allowed.
-    pub allow_unauthenticated_network: bool,
     /// Largest body of a request.
     pub body_limit_bytes: usize,
     /// Largest body of a batch.
@@ -54,6 +68,12 @@ pub struct ServerConfig {
     pub workers: usize,
     /// How long requests under way may take when the server stops.
     pub stop_patience_s: u64,
+    /// How long the head of a request may take.
+    pub header_timeout_s: u64,
+    /// How long the body of a request may take.
+    pub body_timeout_s: u64,
+    /// Connections at once, in each thread; more wait until one ends.
+    pub connections_max: usize,
 }
 
 /// Settings of the engine.
@@ -103,6 +123,8 @@ pub struct PlatformConfig {
     pub policy: PlatformPolicy,
     /// What people call it.
     pub name: String,
+    /// Where it is told what happens to its orders.
+    pub notify_url: Option<Url>,
     /// What is put on its coupon fund once.
     pub coupon_fund: Option<Amount>,
     /// Its routing rules.

@@ -83,12 +83,20 @@ mod list {
         BACK_TEST = "POST" "/v1/platforms/{platform}/routing/back-test",
             "a draft rule set against recorded orders, as lines of JSON: progress, changes, summary";
         WHAT_IF = "POST" "/v1/platforms/{platform}/routing/what-if", "the channel that a payment would take, and why";
+        EVENTS = "GET" "/v1/platforms/{platform}/events",
+            "what happened to orders, oldest first; ?after=&limit=";
+        EVENT = "GET" "/v1/platforms/{platform}/events/{event}", "one of them, and how far the mall was told";
+        RESEND = "POST" "/v1/platforms/{platform}/events/{event}/resend", "tell the mall once more, now";
+        DELIVERIES = "GET" "/v1/platforms/{platform}/deliveries",
+            "how far the mall was told; ?state= pending, delivered or dead, &after=&limit=";
         ACCOUNT_BY_ID = "GET" "/v1/accounts/{account}", "balances of an account by its number";
         NOTIFICATIONS = "POST" "/v1/channels/{channel}/notifications", "what a simulated channel has to say";
         CHANNELS = "GET" "/v1/channels", "what every channel can do and what it costs";
         ALL_EXCEPTIONS = "GET" "/v1/exceptions", "the exceptions of all platforms";
         TRIAL_BALANCE = "GET" "/v1/trial-balance", "debits less credits of every kind of account";
         BOOKS = "GET" "/v1/books", "the clearing accounts beside the channels' own books";
+        AUDIT = "GET" "/v1/audit", "what operators did, oldest first; ?after=&limit= (to 1000)";
+        ENGINE_KEY = "GET" "/v1/engine-key", "the public half of the key with which the engine signs answers";
         LIVE = "GET" "/health/live", "whether the process runs";
         READY = "GET" "/health/ready", "whether orders can be taken; 503 with the reason while not";
         METRICS = "GET" "/metrics", "counters and gauges for Prometheus";

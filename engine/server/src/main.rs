@@ -6,10 +6,13 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use suanpan_model::PlatformId;
-use suanpan_server::config::BUILTIN;
+use suanpan_runtime::clock::{Clock, SystemClock};
+use suanpan_server::config::{BUILTIN, SecurityMode};
 use suanpan_server::demo::{self, DemoOptions};
+use suanpan_server::security::DistinguishedName;
 use suanpan_server::signals::StopSignals;
-use suanpan_server::{Config, back_test_file, bootstrap, log, run, start_engine, verify};
+use suanpan_server::{Config, back_test_file, bootstrap, key_files, log, run, start_engine, verify};
+use suanpan_signing::Algorithm;
 
 /// A payment order and routing engine.
 #[derive(Debug, Parser)]
@@ -32,6 +35,9 @@ enum Command {
         /// Address and port, instead of `server.listen`.
         #[arg(long, value_name = "ADDR")]
         listen: Option<SocketAddr>,
+        /// Development: requests need neither signature nor certificate; on the loopback only.
+        #[arg(long)]
+        dev: bool,
     },
     /// Run a mall with payers against simulated channels.
     Demo {
@@ -82,14 +88,78 @@ enum Command {
     },
     /// Print the commented default configuration.
     Config,
+    /// Make keys that sign requests and answers, and print the lines of the configuration that name them.
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
+    /// Make certificates for a test, and print the lines of the configuration that name them.
+    Certificates {
+        /// Directory of the authority and of what it issues.
+        #[arg(long, value_name = "DIR")]
+        dir: PathBuf,
+        /// For how many days.
+        #[arg(long, value_name = "N", default_value_t = 365)]
+        days: u16,
+        #[command(subcommand)]
+        command: CertificatesCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum KeysCommand {
+    /// Make a key.
+    New {
+        /// hmac-sha256, ed25519 or rsa-sha256.
+        algorithm: Algorithm,
+        /// Its id.
+        #[arg(long)]
+        id: String,
+        /// Directory of the files, which are named after the id.
+        #[arg(long, value_name = "DIR")]
+        dir: PathBuf,
+    },
+    /// Print the public half of a private key.
+    Public {
+        /// A private key in PEM.
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum CertificatesCommand {
+    /// Make an authority.
+    Authority {
+        /// Its name.
+        #[arg(long, default_value = "CN=suanpan test authority")]
+        subject: DistinguishedName,
+    },
+    /// Make a server's certificate.
+    Server {
+        /// Its host names and addresses.
+        #[arg(long = "name", required = true)]
+        names: Vec<String>,
+    },
+    /// Make a platform's or an operator's certificate.
+    Client {
+        /// Its files are named after this.
+        #[arg(long)]
+        id: String,
+        /// Its subject, such as "CN=mall.example,O=Mall Ltd,C=CN".
+        #[arg(long)]
+        subject: DistinguishedName,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
-        Command::Serve { config, data, listen } => {
+        Command::Serve { config, data, listen, dev } => {
             let mut config = Config::load(config.as_deref())?;
             config.data_dir = data.unwrap_or(config.data_dir);
             config.server.listen = listen.unwrap_or(config.server.listen);
+            if dev {
+                config.security.mode = Some(SecurityMode::Development);
+            }
             log::start(&config.log);
             actix_rt::System::new().block_on(serve(&config))
         }
@@ -106,6 +176,29 @@ fn main() -> anyhow::Result<()> {
         }
         Command::Config => {
             print!("{BUILTIN}");
+            Ok(())
+        }
+        Command::Keys { command } => {
+            let lines = match command {
+                KeysCommand::New { algorithm, id, dir } => key_files::new_key(&dir, &id, algorithm),
+                KeysCommand::Public { file } => key_files::public_half(&file),
+            };
+            print!("{}", lines?);
+            Ok(())
+        }
+        Command::Certificates { dir, days, command } => {
+            let now_s = i64::try_from(SystemClock::default().now().0 / 1_000)?;
+            let days = i64::from(days);
+            let lines = match command {
+                CertificatesCommand::Authority { subject } => {
+                    key_files::new_authority(&dir, &subject, now_s, days)
+                }
+                CertificatesCommand::Server { names } => key_files::new_server(&dir, &names, now_s, days),
+                CertificatesCommand::Client { id, subject } => {
+                    key_files::new_client(&dir, &id, &subject, now_s, days)
+                }
+            };
+            print!("{}", lines?);
             Ok(())
         }
     }

@@ -43,7 +43,7 @@ impl Problem {
     }
 
     /// A refusal that only HTTP knows.
-    fn of_http(
+    pub(crate) fn of_http(
         status: u16,
         code: &'static str,
         field: impl Into<Cow<'static, str>>,

@@ -10,12 +10,14 @@ mod accounts;
 mod actions;
 mod back_test;
 mod campaigns;
+mod events;
 mod exceptions;
 mod notifications;
 mod operations;
 mod orders;
 mod routing;
 mod rules;
+mod security;
 mod statement;
 
 /// Limits of bodies.
@@ -67,12 +69,18 @@ pub fn mount(config: &mut web::ServiceConfig, limits: BodyLimits) {
         .service(resource(endpoint::RULES, rules::get))
         .service(back_test)
         .service(resource(endpoint::WHAT_IF, routing::what_if))
+        .service(resource(endpoint::EVENTS, events::list))
+        .service(resource(endpoint::EVENT, events::show))
+        .service(resource(endpoint::RESEND, events::resend))
+        .service(resource(endpoint::DELIVERIES, events::deliveries))
         .service(resource(endpoint::ACCOUNT_BY_ID, accounts::balance_by_id))
         .service(resource(endpoint::NOTIFICATIONS, notifications::notify))
         .service(resource(endpoint::CHANNELS, routing::channels))
         .service(resource(endpoint::ALL_EXCEPTIONS, exceptions::all))
         .service(resource(endpoint::TRIAL_BALANCE, operations::trial_balance))
         .service(resource(endpoint::BOOKS, operations::books))
+        .service(resource(endpoint::AUDIT, security::audit))
+        .service(resource(endpoint::ENGINE_KEY, security::engine_key))
         .service(resource(endpoint::LIVE, operations::live))
         .service(resource(endpoint::READY, operations::ready))
         .service(resource(endpoint::METRICS, operations::metrics))

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -11,20 +11,32 @@ use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use suanpan_runtime::Engine;
 
-use crate::config::{Config, ServerConfig};
+use crate::config::{Config, PlatformConfig, SecurityMode, ServerConfig};
 use crate::metrics::{Metrics, WorkerMetrics};
+use crate::notify::{Notifier, NotifyFault, Signer, Target};
 use crate::routes::{BodyLimits, EndpointIndex, mount};
+use crate::security::{BodyRules, Judge, Security, SecurityFault, gate, observe_connection, server_config};
 use crate::state::State;
 
 /// Why the server cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerFault {
-    /// Requests are not authenticated, so other machines must not reach the server.
+    /// In development nobody proves who they are, so other machines must not reach the server.
     #[error(
-        "server.listen: expected a loopback address such as 127.0.0.1:8080, found {0}: requests are not yet \
-         authenticated; set server.allow_unauthenticated_network = true if nobody but you can reach it"
+        "server.listen: in development expected a loopback address such as 127.0.0.1:8080, found {0}: whoever reaches \
+         it can move money. Give platforms keys and leave development"
     )]
     OpenToNetwork(SocketAddr),
+    /// Requests would go over the network in the clear.
+    #[error(
+        "server.listen: without TLS expected a loopback address such as 127.0.0.1:8080, found {0}. Name certificates \
+         in [security.tls] (`suanpan certificates` makes some for a test), or set security.allow_plain_http = true if \
+         TLS ends at a proxy in front"
+    )]
+    InTheClear(SocketAddr),
+    /// Keys or certificates cannot be used.
+    #[error(transparent)]
+    Security(#[from] SecurityFault),
     /// The address cannot be used.
     #[error("server.listen: cannot listen on {address}: {source}")]
     Listen {
@@ -33,6 +45,9 @@ pub enum ServerFault {
         /// What the operating system says.
         source: std::io::Error,
     },
+    /// Malls cannot be told what happens.
+    #[error(transparent)]
+    Notify(#[from] NotifyFault),
     /// The thread of the server cannot be started.
     #[error("cannot start the server: {0}")]
     Start(std::io::Error),
@@ -43,6 +58,7 @@ pub enum ServerFault {
 pub struct ServerHandle {
     /// Where it listens; the port is the one that was taken when the configuration said 0.
     pub addr: SocketAddr,
+    scheme: &'static str,
     actix: actix_web::dev::ServerHandle,
     thread: std::thread::JoinHandle<()>,
 }
@@ -51,7 +67,7 @@ impl ServerHandle {
     /// The address as the start of a URL.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.addr)
+        format!("{}://{}", self.scheme, self.addr)
     }
 
     /// Stops: no new connections, requests under way are finished (for as long as the configuration says). The engine
@@ -68,67 +84,122 @@ impl ServerHandle {
 /// Starts the server in threads of its own. Can be called from anywhere, inside or outside a runtime.
 ///
 /// # Errors
-/// An address that other machines can reach without `allow_unauthenticated_network`; then an address that cannot be
-/// used.
+/// Nobody could prove who they are, and development was not asked for; keys or certificates that cannot be used; an address
+/// that other machines can reach in development or without TLS; then an address that cannot be used.
 pub fn run(config: &Config, engine: Engine) -> Result<ServerHandle, ServerFault> {
     let settings = config.server.clone();
-    check_address(&settings)?;
+    let security = Arc::new(Security::load(&config.security, &config.data_dir, engine.now().0 / 1_000)?);
+    let tls = config.security.tls.as_ref().map(server_config).transpose()?;
+    check_address(config, security.mode)?;
+    let notifier = Arc::new(start_notifier(config, &engine, &security)?);
     let address = settings.listen;
     let fault = |source| ServerFault::Listen { address, source };
     let listener = TcpListener::bind(address).map_err(fault)?;
     let addr = listener.local_addr().map_err(fault)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let (sender, receiver) = std::sync::mpsc::channel();
+    let work = Work { settings, engine, notifier, security, tls };
     let thread = std::thread::Builder::new()
         .name("http".to_owned())
-        .spawn(move || serve(&settings, engine, listener, &sender))
+        .spawn(move || serve(work, listener, &sender))
         .map_err(ServerFault::Start)?;
     let gone = |_| std::io::Error::other("the server's thread ended before it listened");
     let actix = receiver.recv().map_err(gone).and_then(|started| started).map_err(fault)?;
-    Ok(ServerHandle { addr, actix, thread })
+    Ok(ServerHandle { addr, scheme, actix, thread })
 }
 
-fn check_address(settings: &ServerConfig) -> Result<(), ServerFault> {
-    let address = settings.listen;
-    if address.ip().is_loopback() {
-        return Ok(());
+fn check_address(config: &Config, mode: SecurityMode) -> Result<(), ServerFault> {
+    let address = config.server.listen;
+    let is_local = address.ip().is_loopback();
+    let security = &config.security;
+    match mode {
+        SecurityMode::Development if !is_local => return Err(ServerFault::OpenToNetwork(address)),
+        SecurityMode::Development => {
+            tracing::warn!(
+                %address,
+                "DEVELOPMENT: REQUESTS ARE NOT AUTHENTICATED. EVERYBODY ON THIS MACHINE CAN MOVE MONEY"
+            );
+        }
+        SecurityMode::Signed if is_local || security.tls.is_some() => {}
+        SecurityMode::Signed if security.allow_plain_http => {
+            tracing::warn!(%address, "without TLS: requests are signed, but whoever is on the way can read them");
+        }
+        SecurityMode::Signed => return Err(ServerFault::InTheClear(address)),
     }
-    if !settings.allow_unauthenticated_network {
-        return Err(ServerFault::OpenToNetwork(address));
-    }
-    tracing::warn!(%address, "ANYBODY WHO REACHES THIS ADDRESS CAN MOVE MONEY: requests are not authenticated");
     Ok(())
 }
 
 /// What the thread of the server tells when it listens.
 type Started = std::sync::mpsc::Sender<std::io::Result<actix_web::dev::ServerHandle>>;
 
-fn serve(settings: &ServerConfig, engine: Engine, listener: TcpListener, started: &Started) {
+/// Tells malls that have an address.
+fn start_notifier(
+    config: &Config,
+    engine: &Engine,
+    security: &Arc<Security>,
+) -> Result<Notifier, NotifyFault> {
+    let target = |platform: &PlatformConfig| {
+        let url = platform.notify_url.clone()?;
+        Some(Target { platform: platform.policy.id, url })
+    };
+    let targets = config.platforms.iter().filter_map(target).collect();
+    let signer: Arc<dyn Signer> = Arc::clone(security) as Arc<dyn Signer>;
+    Notifier::start(engine, targets, &config.notifications, &signer)
+}
+
+/// What the thread of the server works with.
+struct Work {
+    settings: ServerConfig,
+    engine: Engine,
+    notifier: Arc<Notifier>,
+    security: Arc<Security>,
+    tls: Option<(rustls::ServerConfig, Option<Judge>)>,
+}
+
+fn serve(work: Work, listener: TcpListener, started: &Started) {
+    let Work { settings, engine, notifier, security, tls } = work;
     let metrics = Arc::new(Metrics::default());
+    let clock = engine.clone();
     let state = Data::new(State {
         engine,
         orders_per_batch_max: settings.orders_per_batch_max,
         metrics: Arc::clone(&metrics),
+        notifier,
+        security,
     });
     let limits =
         BodyLimits { single_bytes: settings.body_limit_bytes, batch_bytes: settings.batch_body_limit_bytes };
+    let rules = BodyRules { limits, patience: Duration::from_secs(settings.body_timeout_s) };
     let workers = match settings.workers {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         workers => workers,
     };
     let application = move || {
         let worker = metrics.worker();
+        let known = state.clone();
         App::new()
+            .wrap(from_fn(move |request, next| gate(known.clone(), rules, request, next)))
             .wrap(from_fn(move |request, next| observe(Arc::clone(&worker), request, next)))
             .app_data(state.clone())
             .configure(|config| mount(config, limits))
     };
-    let patience = settings.stop_patience_s;
     actix_rt::System::new().block_on(async move {
         let server = HttpServer::new(application)
             .workers(workers)
             .disable_signals()
-            .shutdown_timeout(patience)
-            .listen(listener);
+            .shutdown_timeout(settings.stop_patience_s)
+            .client_request_timeout(Duration::from_secs(settings.header_timeout_s))
+            .tls_handshake_timeout(Duration::from_secs(settings.header_timeout_s))
+            .max_connections(settings.connections_max);
+        let server = match tls {
+            None => server.listen(listener),
+            Some((config, None)) => server.listen_rustls_0_23(listener, config),
+            Some((config, Some(judge))) => server
+                .on_connect(move |stream, data| {
+                    observe_connection(&judge, clock.now().0 / 1_000, stream, data);
+                })
+                .listen_rustls_0_23(listener, config),
+        };
         // The other side waits for exactly one message; when it is gone, so is the reason to serve.
         let server = match server {
             Ok(server) => server.run(),

@@ -6,6 +6,8 @@ use suanpan_model::{AccountId, AccountType, Campaign, CampaignId, PlatformId};
 use suanpan_runtime::Engine;
 
 use crate::metrics::Metrics;
+use crate::notify::Notifier;
+use crate::security::Security;
 use crate::wire::Lookup;
 
 /// The engine and the server's own settings.
@@ -16,6 +18,10 @@ pub struct State {
     pub orders_per_batch_max: usize,
     /// Counts and latencies of all workers.
     pub metrics: Arc<Metrics>,
+    /// Tells malls what happened.
+    pub notifier: Arc<Notifier>,
+    /// Keys, certificates, and what was seen of requests.
+    pub security: Arc<Security>,
 }
 
 /// Names of one platform, as the engine knows them.

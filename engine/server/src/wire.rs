@@ -3,6 +3,7 @@
 mod account;
 mod attributes;
 mod campaign;
+mod event;
 mod exceptions;
 mod forms;
 mod life;
@@ -25,6 +26,7 @@ pub use account::{AccountIn, BalanceOut, StatementOut, TopUpIn, TopUpOut};
 pub use campaign::{
     CampaignIn, CampaignOut, CustomerOut, FunderIn, IssueIn, IssuedOut, NamedCampaign, campaign,
 };
+pub use event::{DeliveryOut, EventOut};
 pub use exceptions::ExceptionOut;
 pub use forms::{
     CURRENCIES, Checked, Refusal, account_kind, amount, card_type, currency, is_reference, line, pay_kind,

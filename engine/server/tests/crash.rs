@@ -2,6 +2,7 @@
 //! books agree with those of the channels, which went on meanwhile.
 #![expect(clippy::unwrap_used, reason = "test code: a panic is the report")]
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -17,8 +18,9 @@ const PLATFORM: PlatformId = PlatformId(9001);
 const ORDERS: usize = 2_000;
 const KILLS: u64 = 9;
 
-/// Orders placed for each kill of a long run, so that the program is under load to the end.
-const ORDERS_A_KILL: usize = 250;
+/// Kills of one directory in a long run: a program that goes on asks again for every order that it knows, so that with
+/// too many of them no kill would meet a new one. Then its orders end, everything is checked, and a new directory follows.
+const KILLS_A_ROUND: u64 = 15;
 
 /// Set it to repeat a run.
 const SEED_VARIABLE: &str = "SUANPAN_CRASH_SEED";
@@ -31,11 +33,6 @@ fn kills() -> u64 {
     given.unwrap_or(KILLS)
 }
 
-fn orders() -> usize {
-    let many = usize::try_from(kills()).unwrap() * ORDERS_A_KILL;
-    if kills() > KILLS { many } else { ORDERS }
-}
-
 fn program(arguments: &[&str], dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_suanpan"));
     command.args(arguments);
@@ -44,7 +41,7 @@ fn program(arguments: &[&str], dir: &Path) -> Command {
 }
 
 fn demo(dir: &Path) -> Command {
-    let orders = orders().to_string();
+    let orders = ORDERS.to_string();
     let arguments = [
         "demo",
         "--exit",
@@ -98,7 +95,7 @@ fn assert_all_known(dir: &Path) {
     let recovered = recover(&store, &journal, 2, Purpose::Verify).unwrap();
     assert_eq!(recovered.all_breaks(), Vec::<String>::new());
     let acknowledged = acknowledged(dir);
-    assert_eq!(acknowledged.len(), orders());
+    assert_eq!(acknowledged.len(), ORDERS);
     for (no, id) in acknowledged {
         let archived = || {
             let row = store.order(id).unwrap()?;
@@ -115,15 +112,23 @@ fn assert_all_known(dir: &Path) {
 
 #[test]
 fn nothing_acknowledged_is_lost_however_often_the_program_is_killed() {
-    let dir = tempfile::tempdir().unwrap();
-    let dir = dir.path().join("demo");
     let mut state = seed();
     println!("{SEED_VARIABLE}={state}");
-    let mut known = 0;
-    for kill in 1..=kills() {
+    let kills = kills();
+    for first in (1..=kills).step_by(usize::try_from(KILLS_A_ROUND).unwrap()) {
+        round(&mut state, first..=kills.min(first + KILLS_A_ROUND - 1));
+    }
+}
+
+/// Kills the program in a new directory, then lets it end its work.
+fn round(state: &mut u64, kills: RangeInclusive<u64>) {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().join("demo");
+    let (mut known, first) = (0, *kills.start());
+    for kill in kills {
         // One in three comes while the program recovers from the one before, and some of those twice in a row.
-        let in_recovery = kill > 1 && next(&mut state).is_multiple_of(3);
-        let wait_ms = if in_recovery { 1 + next(&mut state) % 150 } else { 300 + next(&mut state) % 2_200 };
+        let in_recovery = kill > first && next(state).is_multiple_of(3);
+        let wait_ms = if in_recovery { 1 + next(state) % 150 } else { 300 + next(state) % 2_200 };
         let mut child = demo(&dir).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(wait_ms));
         child.kill().unwrap();
@@ -142,4 +147,5 @@ fn nothing_acknowledged_is_lost_however_often_the_program_is_killed() {
     assert!(text.contains("all is well"), "{text}");
     verify(&dir, "at the end");
     assert_all_known(&dir);
+    println!("all {ORDERS} orders are there and have ended, the books agree");
 }

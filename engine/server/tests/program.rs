@@ -6,6 +6,7 @@ mod common;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use common::{MALL, waiting, with};
 use serde_json::{Value, json};
@@ -19,7 +20,7 @@ struct Program {
 impl Program {
     fn serve(data: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_suanpan"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .args(["serve", "--dev", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
             .stderr(Stdio::piped())
             .spawn()
@@ -43,6 +44,19 @@ impl Program {
         let request = reqwest::Client::new().post(format!("{}{MALL}/orders", self.url)).json(&order);
         let response = request.send().await.unwrap();
         (response.status().as_u16(), response.json().await.unwrap())
+    }
+
+    async fn until_closed(&self, order_no: &str) {
+        let began = Instant::now();
+        loop {
+            let answer = reqwest::get(format!("{}{MALL}/orders/no:{order_no}", self.url)).await.unwrap();
+            let life: Value = answer.json().await.unwrap();
+            if life["status"] == "closed" {
+                return;
+            }
+            assert!(began.elapsed() < Duration::from_secs(30), "{life}");
+            actix_rt::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     fn terminate(mut self) -> Option<i32> {
@@ -102,4 +116,55 @@ fn the_configuration_is_printed_and_a_wrong_one_is_named() {
     }
     let (ok, _, complaint) = run(&["serve", "--config", "/does/not/exist.toml"]);
     assert!(!ok && complaint.contains("/does/not/exist.toml"), "{complaint}");
+}
+
+/// `suanpan back-test` of a draft that sends everything over WeChat.
+fn back_test(dir: &Path, source: [&str; 2]) -> (bool, Vec<Value>, String) {
+    let draft = dir.join("draft.toml");
+    std::fs::write(&draft, "version = 9\norder = [\"priority\"]\npriority = [\"wechat\"]\n").unwrap();
+    let draft = draft.to_str().unwrap();
+    let (ok, told, complaint) =
+        run(&["back-test", "--platform", "9001", "--rules", draft, source[0], source[1]]);
+    (ok, told.lines().map(|line| serde_json::from_str(line).unwrap()).collect(), complaint)
+}
+
+#[actix_web::test]
+async fn a_draft_is_tried_on_a_file_of_orders_and_on_the_archive_of_a_stopped_engine() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let order = |no: &str, channel: &str| {
+        json!({
+            "at": "2026-11-22T06:05:36Z", "order_no": no, "amount": "10.00", "kind": "gateway",
+            "channel": channel, "fee": "0.06", "outcome": "paid",
+        })
+    };
+    let file = dir.path().join("orders.jsonl");
+    std::fs::write(&file, format!("{}\n\n{}\n", order("B1", "wechat"), order("B2", "alipay"))).unwrap();
+    let (ok, lines, complaint) = back_test(dir.path(), ["--orders", file.to_str().unwrap()]);
+    assert!(ok, "{complaint}");
+    let changes: Vec<&Value> = lines.iter().filter_map(|line| line.get("change")).collect();
+    assert_eq!(changes.len(), 1, "{lines:?}");
+    assert_eq!((&changes[0]["order_no"], &changes[0]["draft"]["channel"]), (&json!("B2"), &json!("wechat")));
+    let summary = &lines.last().unwrap()["summary"];
+    assert_eq!((&summary["orders"], &summary["changed"]), (&json!(2), &json!(1)), "{summary}");
+
+    std::fs::write(&file, format!("{}\n{{\n", order("B1", "wechat"))).unwrap();
+    let (ok, _, complaint) = back_test(dir.path(), ["--orders", file.to_str().unwrap()]);
+    assert!(!ok && complaint.contains("line 2"), "{complaint}");
+
+    let data = dir.path().join("data");
+    let program = Program::serve(&data);
+    let (status, told) = program.submit("P-archived").await;
+    assert_eq!(status, 201, "{told}");
+    let close = format!("{}{MALL}/orders/no:P-archived/close", program.url);
+    let closed = reqwest::Client::new().post(close).json(&json!({})).send().await.unwrap();
+    assert!(closed.status().is_success());
+    program.until_closed("P-archived").await;
+    assert_eq!(program.terminate(), Some(0));
+    let (ok, lines, complaint) = back_test(dir.path(), ["--data", data.to_str().unwrap()]);
+    assert!(ok, "{complaint}");
+    let summary = &lines.last().unwrap()["summary"];
+    assert_eq!(summary["orders"], 1, "{summary}");
+
+    let (ok, _, complaint) = back_test(dir.path(), ["--data", "/does/not/exist"]);
+    assert!(!ok && complaint.contains("/does/not/exist"), "{complaint}");
 }

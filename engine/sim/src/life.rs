@@ -33,7 +33,7 @@ use crate::mall::{
     Asked, COUNTED, CUSTOMERS, Cast, ISSUED, Intent, Mall, campaigns, draw_terms, finish_way, refund,
 };
 use crate::oracle::coverage::Coverage;
-use crate::oracle::{answers, books, final_state};
+use crate::oracle::{announcements, answers, books, final_state};
 use crate::plan::{PLATFORM, Plan, Sabotage};
 use crate::process::{Actor, Ground, Message, NoStart, Process, Sender};
 use crate::tap;
@@ -1385,6 +1385,7 @@ impl Life {
             &process.balances,
             breaks,
         );
+        announcements::compare(&process.shared.store, &tap.acknowledged, breaks);
         for id in final_state::archived(&process.shared.store) {
             if !tap.ledger.orders.contains_key(&id) {
                 breaks.push(Invariant::NoGaps.broken(format!("order {id} is archived and not in the log")));
@@ -1430,6 +1431,7 @@ fn spoil(
         (Sabotage::LosesLines, Message::Keeper(KeeperMessage::Statements { lines, .. })) => {
             lines.rows.clear()
         }
+        (Sabotage::LosesTidings, Message::Keeper(KeeperMessage::Announced(announced))) => announced.clear(),
         (Sabotage::CommitsTwice, Message::Committed(first, _)) if dice.below(10) == 0 => {
             process.deliver(to, from, Message::Committed(*first, Vec::new()));
         }

@@ -94,6 +94,8 @@ pub enum Sabotage {
     KeepsLatePayments,
     /// What is recovered of debts never reaches the log.
     ForgetsDebts,
+    /// What malls are told never reaches the store.
+    LosesTidings,
 }
 
 /// What one life is like.

@@ -10,7 +10,7 @@ use crossbeam::channel::{Receiver, unbounded};
 use hdrhistogram::Histogram;
 use rustc_hash::FxHashMap;
 use suanpan_core::routing::{Router, RoutingRules};
-use suanpan_model::{ChannelId, ChannelReport, ChannelRequest, Conditions, Lsn};
+use suanpan_model::{Announced, ChannelId, ChannelReport, ChannelRequest, Conditions, Lsn};
 use suanpan_runtime::api::{AnswerSink, Request};
 use suanpan_runtime::balance_shard::{self, BalanceShard, Told};
 use suanpan_runtime::clock::Clock;
@@ -25,7 +25,7 @@ use suanpan_runtime::messages::{
 use suanpan_runtime::order_shard::{self, OrderShard};
 use suanpan_runtime::recovery::{Purpose, Settings, recover_with};
 use suanpan_runtime::rulebook::RuleBook;
-use suanpan_runtime::shared::{Counters, Feed, Gate, Registry, Shared};
+use suanpan_runtime::shared::{Counters, Feed, Gate, Registry, Shared, Tidings};
 use suanpan_runtime::statements::HandOver;
 use suanpan_runtime::store::{MemoryTables, Store, StoreOptions};
 
@@ -180,6 +180,10 @@ impl log_writer::Listeners for Herald {
         self.ports.send(to, Message::Committed(first, payload));
     }
 
+    fn announced(&self, announced: Vec<Announced>) {
+        self.ports.send(Actor::Keeper, Message::Keeper(KeeperMessage::Announced(announced)));
+    }
+
     fn checkpoint(&self, epoch: u64, durable: Lsn) {
         for shard in 0..self.shards {
             self.ports.send(Actor::Orders(shard), Message::Checkpoint(epoch, durable));
@@ -328,7 +332,11 @@ impl Process {
             Store::open_on(Box::new(ground.tables.clone()), Path::new("memory"), StoreOptions::default())
                 .map_err(|fault| disk(&fault))?;
         let conditions = ground.conditions();
-        let settings = Settings { limits: plan.limits, conditions: &conditions };
+        let settings = Settings {
+            limits: plan.limits,
+            conditions: &conditions,
+            policies: std::slice::from_ref(&plan.policy),
+        };
         let mut recovered = recover_with(settings, &store, &journal, plan.shards, Purpose::Start)
             .map_err(|fault| disk(&fault))?;
         let folded =
@@ -346,6 +354,7 @@ impl Process {
             router: ArcSwap::from_pointee(ground.router.clone()),
             gate: Gate::new(in_flight, live, lag),
             feed: Feed::default(),
+            announced: Tidings::default(),
             counters: Counters::default(),
             store,
             limits: plan.limits,
@@ -503,7 +512,10 @@ impl Process {
     fn step_keeper(&mut self, dice: &mut crate::dice::Dice) -> bool {
         if !self.keeper_refused {
             match self.inbox(Actor::Keeper).pop(dice) {
-                Some(Message::Keeper(message)) => self.keeper.take(message),
+                Some(Message::Keeper(message)) => {
+                    self.keeper.take(message);
+                    self.keeper.announce();
+                }
                 Some(_) | None => return false,
             }
         }

@@ -19,7 +19,7 @@ use suanpan_sim::{Plan, live, live_plan};
 /// Lives within which a planted bug must show.
 const LIVES: u64 = 150;
 
-const PLANTED: [(Sabotage, Invariant); 14] = [
+const PLANTED: [(Sabotage, Invariant); 15] = [
     (Sabotage::ForgetsSynced, Invariant::AnsweredIsDurable),
     (Sabotage::SkipsPositions, Invariant::NoGaps),
     (Sabotage::CountsTwice, Invariant::OneEffect),
@@ -34,6 +34,7 @@ const PLANTED: [(Sabotage, Invariant); 14] = [
     (Sabotage::CommitsTwice, Invariant::NoPanic),
     (Sabotage::KeepsLatePayments, Invariant::NoDoubleCharge),
     (Sabotage::ForgetsDebts, Invariant::DebtsRecovered),
+    (Sabotage::LosesTidings, Invariant::MallsTold),
 ];
 
 #[test]

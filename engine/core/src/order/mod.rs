@@ -4,6 +4,7 @@
 //! [`apply`] folds an event into the order; [`effects`] tells which channel calls follow from it. The table of
 //! states is in [`transition`].
 
+mod announce;
 mod apply;
 mod check;
 mod closing;
@@ -32,6 +33,7 @@ use suanpan_model::{
 
 use crate::routing::{Router, Standing};
 
+pub use announce::announce;
 pub use apply::{apply, born};
 pub use check::check;
 pub use create::{create, holds_needed};

@@ -1,5 +1,6 @@
 //! Tables, expected cents, lives and properties of orders; builders stand in [`build`].
 
+mod announcements;
 mod build;
 mod cents;
 mod commands;

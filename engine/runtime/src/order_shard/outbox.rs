@@ -4,9 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use suanpan_core::ledger::instructions;
-use suanpan_core::order::Events;
+use suanpan_core::order::{Events, announce};
 use suanpan_core::routing::learning::{Observation, observe};
-use suanpan_model::{ChannelRequest, Lsn, Order, OrderEvent, OrderId, Record, TimestampMs};
+use suanpan_model::{
+    Announced, AnnouncementId, ChannelRequest, Lsn, Order, OrderEvent, OrderId, Record, TimestampMs,
+};
 
 use crate::api::{Answer, AnswerSink, Notice};
 use crate::codec::encode_record;
@@ -28,12 +30,28 @@ pub(super) struct Waiting {
     pub(super) finished: Vec<OrderId>,
 }
 
+/// What the mall is told of the record at `lsn`, whose `events` are the last of the first `upto` steps of the order's life.
+pub fn announced(
+    order: &Order,
+    upto: usize,
+    events: &[OrderEvent],
+    lsn: Lsn,
+) -> impl Iterator<Item = Announced> {
+    let from = upto.saturating_sub(events.len());
+    events.iter().enumerate().filter_map(move |(nth, event)| {
+        let announcement = announce(order, from + nth, event)?;
+        let id = AnnouncementId { lsn, place: u8::try_from(nth).unwrap_or(u8::MAX) };
+        Some(Announced { platform: order.terms.platform, id, announcement })
+    })
+}
+
 /// The open batch, and those in the log writer's hands.
 pub struct Outbox {
     payload: Vec<u8>,
     records: u32,
     instructions: Vec<Vec<TimedInstruction>>,
     observations: Vec<Observation>,
+    announced: Vec<Announced>,
     answers: Vec<Answers>,
     notices: Vec<Notice>,
     pub(super) calls: Vec<ChannelRequest>,
@@ -54,6 +72,7 @@ impl Outbox {
             records: 0,
             instructions: (0..shards).map(|_| Vec::new()).collect(),
             observations: Vec::new(),
+            announced: Vec::new(),
             answers: Vec::new(),
             notices: Vec::new(),
             calls: Vec::new(),
@@ -81,6 +100,12 @@ impl Outbox {
     /// Adds what an event of the record that is written next says about a channel.
     pub(super) fn observe(&mut self, order: &Order, event: &OrderEvent, at: TimestampMs) {
         self.observations.extend(observe(order, order.steps.len(), event, at));
+    }
+
+    /// Adds what the mall is told of the events of the record that is written next; the order has them folded in.
+    pub(super) fn announce(&mut self, order: &Order, events: &Events) {
+        let lsn = Lsn(u64::from(self.records));
+        self.announced.extend(announced(order, order.steps.len(), events, lsn));
     }
 
     /// Adds what subscribers are told of a record; its position follows with the commit.
@@ -117,6 +142,7 @@ impl Outbox {
             payload,
             instructions,
             observations: std::mem::take(&mut self.observations),
+            announced: std::mem::take(&mut self.announced),
         })
     }
 

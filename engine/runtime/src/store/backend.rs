@@ -17,6 +17,10 @@ pub enum Space {
     Keys,
     /// Statement chunks by account and position.
     Statements,
+    /// What malls are told, by platform and number.
+    Announcements,
+    /// How far malls were told: whatever whoever tells them keeps.
+    Deliveries,
     /// A handful of rows about the store itself.
     Meta,
     /// A table of the checkpoint.
@@ -25,15 +29,18 @@ pub enum Space {
 
 impl Space {
     /// Every table.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Orders,
         Self::Keys,
         Self::Statements,
+        Self::Announcements,
+        Self::Deliveries,
         Self::Meta,
         Self::Checkpoint(Table::Accounts),
         Self::Checkpoint(Table::Holds),
         Self::Checkpoint(Table::LiveOrders),
         Self::Checkpoint(Table::Directory),
+        Self::Checkpoint(Table::Campaigns),
     ];
 
     /// Name on disk and in metrics.
@@ -43,6 +50,8 @@ impl Space {
             Self::Orders => "orders",
             Self::Keys => "keys",
             Self::Statements => "statements",
+            Self::Announcements => "announcements",
+            Self::Deliveries => "deliveries",
             Self::Meta => "meta",
             Self::Checkpoint(table) => table.name(),
         }

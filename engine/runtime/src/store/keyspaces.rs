@@ -29,6 +29,8 @@ pub(super) struct Keyspaces {
     orders: Keyspace,
     keys: Keyspace,
     statements: Keyspace,
+    announcements: Keyspace,
+    deliveries: Keyspace,
     meta: Keyspace,
     checkpoint: [Keyspace; Table::ALL.len()],
 }
@@ -40,6 +42,8 @@ impl Keyspaces {
             orders: db.keyspace("orders", orders)?,
             keys: db.keyspace("keys", keys)?,
             statements: db.keyspace("statements", statements)?,
+            announcements: db.keyspace("announcements", announcements)?,
+            deliveries: db.keyspace("deliveries", rows)?,
             meta: db.keyspace("meta", meta)?,
             checkpoint: [
                 checkpoint(Table::Accounts)?,
@@ -66,17 +70,19 @@ impl Keyspaces {
             Space::Orders => &self.orders,
             Space::Keys => &self.keys,
             Space::Statements => &self.statements,
+            Space::Announcements => &self.announcements,
+            Space::Deliveries => &self.deliveries,
             Space::Meta => &self.meta,
             Space::Checkpoint(table) => self.table(table),
         }
     }
 
-    pub fn archive(&self) -> [&Keyspace; 3] {
-        [&self.orders, &self.keys, &self.statements]
+    pub fn archive(&self) -> [&Keyspace; 4] {
+        [&self.orders, &self.keys, &self.statements, &self.announcements]
     }
 
     pub fn all(&self) -> impl Iterator<Item = &Keyspace> {
-        self.archive().into_iter().chain([&self.meta]).chain(&self.checkpoint)
+        self.archive().into_iter().chain([&self.deliveries, &self.meta]).chain(&self.checkpoint)
     }
 }
 
@@ -99,6 +105,15 @@ fn keys() -> KeyspaceCreateOptions {
 fn statements() -> KeyspaceCreateOptions {
     let filter = FilterPolicy::disabled();
     base(16 * KIB, CompressionType::Lz4, filter).compaction_strategy(merging(MERGE_AT_TABLES, 16 * MIB))
+}
+
+/// Read by range in the order in which they were written, mostly the newest. A run may come every two seconds, and
+/// its rows lie behind all others of their platform.
+fn announcements() -> KeyspaceCreateOptions {
+    let filter = FilterPolicy::disabled();
+    base(16 * KIB, CompressionType::Lz4, filter)
+        .compaction_strategy(merging(MERGE_AT_TABLES, 16 * MIB))
+        .max_memtable_size(8 * MIB)
 }
 
 /// Checkpoint rows: overwritten often, read in one scan at start. Merged early, for the sake of

@@ -16,9 +16,11 @@
 //!
 //! Nothing here is the truth: the log is. Everything in the store can be rebuilt from it.
 
+mod announcements;
 mod archive;
 mod backend;
 mod checkpoint;
+mod deliveries;
 mod disk;
 mod fault;
 mod key_filter;
@@ -32,6 +34,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+pub use announcements::AnnouncementKey;
 pub use archive::{ArchiveBatch, StatementChunk};
 pub use backend::{Backend, Change, Rows, Space};
 pub use checkpoint::{CheckpointRows, Table};

@@ -3,16 +3,22 @@
 use serde::Deserialize;
 use suanpan_model::policy::{FeeBearer, LatePayment, RefundedFee, Shortfall};
 
+use super::notifications::RawNotifications;
+use super::raw_security::{RawChannelKeys, RawKey, RawOperator, RawSecurity};
 use crate::wire::RulesIn;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawConfig {
     pub(super) server: RawServer,
+    pub(super) security: RawSecurity,
     pub(super) engine: RawEngine,
     pub(super) data: RawData,
     pub(super) channels: RawChannels,
     pub(super) log: RawLog,
+    pub(super) notifications: RawNotifications,
+    pub(super) operator: Vec<RawOperator>,
+    pub(super) channel_keys: Vec<RawChannelKeys>,
     pub(super) platform: Vec<RawPlatform>,
     pub(super) campaign: Vec<RawCampaign>,
 }
@@ -21,24 +27,28 @@ pub(super) struct RawConfig {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawServer {
     pub(super) listen: String,
-    pub(super) allow_unauthenticated_network: bool,
     pub(super) body_limit_kib: usize,
     pub(super) batch_body_limit_mib: usize,
     pub(super) orders_per_batch_max: usize,
     pub(super) workers: usize,
     pub(super) stop_patience_s: u64,
+    pub(super) header_timeout_s: u64,
+    pub(super) body_timeout_s: u64,
+    pub(super) connections_max: usize,
 }
 
 impl Default for RawServer {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:8080".to_owned(),
-            allow_unauthenticated_network: false,
             body_limit_kib: 256,
             batch_body_limit_mib: 16,
             orders_per_batch_max: 5_000,
             workers: 0,
             stop_patience_s: 30,
+            header_timeout_s: 5,
+            body_timeout_s: 30,
+            connections_max: 10_000,
         }
     }
 }
@@ -119,7 +129,16 @@ pub(super) struct RawPlatform {
     pub(super) refunded_fee: RefundedFee,
     #[serde(default)]
     pub(super) shortfall: Shortfall,
+    pub(super) notify_url: Option<String>,
+    #[serde(default = "yes")]
+    pub(super) announces: bool,
     pub(super) coupon_fund: Option<String>,
+    #[serde(default)]
+    pub(super) key: Vec<RawKey>,
+    #[serde(default)]
+    pub(super) certificates: Vec<String>,
+    #[serde(default)]
+    pub(super) signature_and_certificate: bool,
     #[serde(default)]
     pub(super) routing: RulesIn,
     #[serde(default)]
@@ -169,6 +188,10 @@ pub(super) struct RawFunder {
 pub(super) enum RawPayer {
     Named(String),
     Account { kind: String, reference: String },
+}
+
+const fn yes() -> bool {
+    true
 }
 
 fn cny() -> String {

@@ -6,13 +6,16 @@ use std::path::PathBuf;
 use suanpan_model::policy::Agreement;
 use suanpan_model::{AccountType, Amount, Currency, DurationMs, PlatformId, PlatformPolicy};
 
+use super::notifications;
 use super::raw::{
     RawAccount, RawCampaign, RawConfig, RawEngine, RawFunder, RawLog, RawPayer, RawPlatform, RawServer,
 };
+use super::read_security::Reader as SecurityReader;
 use super::{
     AccountConfig, ChannelsConfig, Config, ConfigFault, EngineConfig, LogConfig, LogFormat, PlatformConfig,
     ServerConfig,
 };
+use crate::notify::Guard;
 use crate::rule_names::Unchecked;
 use crate::text::parse_percent;
 use crate::wire::{AccountRef, CampaignIn, FunderIn, NamedCampaign, Object, ReceiverIn, Text};
@@ -26,15 +29,24 @@ pub(super) fn config(raw: RawConfig) -> Checked<Config> {
     if raw.data.dir.is_empty() {
         return Err(ConfigFault::value("data.dir", "the path of a directory", raw.data.dir));
     }
+    let notifications = notifications::options(raw.notifications)?;
+    let mut security = SecurityReader::new(raw.security)?;
     let mut platforms: Vec<PlatformConfig> = Vec::with_capacity(raw.platform.len());
-    for (place, platform) in raw.platform.into_iter().enumerate() {
+    for (place, mut platform) in raw.platform.into_iter().enumerate() {
         let key = format!("platform[{place}]");
-        let platform = self::platform(&key, platform)?;
+        security.platform(&key, &mut platform)?;
+        let platform = self::platform(&key, platform, notifications.guard)?;
         if platforms.iter().any(|known| known.policy.id == platform.policy.id) {
             let expected = "a number that no earlier platform has";
             return Err(ConfigFault::value(format!("{key}.id"), expected, platform.policy.id));
         }
         platforms.push(platform);
+    }
+    for (place, operator) in raw.operator.into_iter().enumerate() {
+        security.operator(&format!("operator[{place}]"), operator)?;
+    }
+    for (place, channel) in raw.channel_keys.into_iter().enumerate() {
+        security.channel(&format!("channel_keys[{place}]"), channel)?;
     }
     let mut campaigns: Vec<NamedCampaign> = Vec::with_capacity(raw.campaign.len());
     for (place, campaign) in raw.campaign.iter().enumerate() {
@@ -48,6 +60,7 @@ pub(super) fn config(raw: RawConfig) -> Checked<Config> {
     }
     Ok(Config {
         server: server(&raw.server)?,
+        security: security.finish()?,
         engine: engine(&raw.engine)?,
         data_dir: PathBuf::from(raw.data.dir),
         channels: ChannelsConfig {
@@ -55,6 +68,7 @@ pub(super) fn config(raw: RawConfig) -> Checked<Config> {
             simulator_seed: raw.channels.simulator_seed,
         },
         log: log(raw.log)?,
+        notifications,
         platforms,
         campaigns,
     })
@@ -69,14 +83,19 @@ fn server(raw: &RawServer) -> Checked<ServerConfig> {
     within("server.orders_per_batch_max", raw.orders_per_batch_max, 1..=100_000)?;
     within("server.workers", raw.workers, 0..=1_024)?;
     within("server.stop_patience_s", raw.stop_patience_s, 0..=3_600)?;
+    within("server.header_timeout_s", raw.header_timeout_s, 1..=3_600)?;
+    within("server.body_timeout_s", raw.body_timeout_s, 1..=3_600)?;
+    within("server.connections_max", raw.connections_max, 1..=1_000_000)?;
     Ok(ServerConfig {
         listen,
-        allow_unauthenticated_network: raw.allow_unauthenticated_network,
         body_limit_bytes: raw.body_limit_kib * KIB,
         batch_body_limit_bytes: raw.batch_body_limit_mib * MIB,
         orders_per_batch_max: raw.orders_per_batch_max,
         workers: raw.workers,
         stop_patience_s: raw.stop_patience_s,
+        header_timeout_s: raw.header_timeout_s,
+        body_timeout_s: raw.body_timeout_s,
+        connections_max: raw.connections_max,
     })
 }
 
@@ -95,7 +114,11 @@ fn engine(raw: &RawEngine) -> Checked<EngineConfig> {
     })
 }
 
-fn within<N: PartialOrd + Copy + ToString>(key: &str, value: N, range: RangeInclusive<N>) -> Checked<()> {
+pub(super) fn within<N: PartialOrd + Copy + ToString>(
+    key: &str,
+    value: N,
+    range: RangeInclusive<N>,
+) -> Checked<()> {
     if !range.contains(&value) {
         let (least, most) = (range.start().to_string(), range.end().to_string());
         let expected = format!("a number from {least} to {most}");
@@ -117,7 +140,7 @@ fn log(raw: RawLog) -> Checked<LogConfig> {
     Ok(LogConfig { level: raw.level, format })
 }
 
-fn platform(key: &str, raw: RawPlatform) -> Checked<PlatformConfig> {
+fn platform(key: &str, raw: RawPlatform, guard: Guard) -> Checked<PlatformConfig> {
     let key = |name: &str| format!("{key}.{name}");
     let mut policy = PlatformPolicy::defaults(PlatformId(raw.id));
     if raw.id == 0 {
@@ -158,6 +181,8 @@ fn platform(key: &str, raw: RawPlatform) -> Checked<PlatformConfig> {
         refunded_fee: raw.refunded_fee,
         shortfall: raw.shortfall,
     };
+    policy.announces = raw.announces;
+    let notify_url = notifications::url(key("notify_url"), raw.notify_url.as_deref(), guard)?;
     let coupon_fund = raw
         .coupon_fund
         .filter(|text| !text.is_empty())
@@ -172,7 +197,7 @@ fn platform(key: &str, raw: RawPlatform) -> Checked<PlatformConfig> {
         .collect::<Checked<_>>()?;
     // Names are looked up when channels and accounts are there.
     raw.routing.read(&key("routing"), &Unchecked)?;
-    Ok(PlatformConfig { policy, name: raw.name, coupon_fund, routing: raw.routing, accounts })
+    Ok(PlatformConfig { policy, name: raw.name, notify_url, coupon_fund, routing: raw.routing, accounts })
 }
 
 fn account(key: &str, raw: RawAccount) -> Checked<AccountConfig> {

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use suanpan_client::{Client, ClientFault, Request};
 use suanpan_model::{OrderId, OrderStatus};
 use tokio::sync::Semaphore;
 
@@ -14,10 +15,7 @@ use super::directory::Record;
 use super::meters::Meters;
 
 /// Requests under way at once.
-const REQUESTS_MAX: usize = 48;
-/// How often a request is repeated that the engine was too busy for, and after which pause.
-const REPEATS_MAX: u32 = 200;
-const REPEAT_PAUSE: Duration = Duration::from_millis(50);
+pub const REQUESTS_MAX: usize = 48;
 
 /// What the engine answered.
 #[derive(Debug)]
@@ -37,12 +35,6 @@ impl Answer {
         self.status < 300
     }
 
-    /// The code of a refusal.
-    #[must_use]
-    pub fn code(&self) -> &str {
-        self.body["code"].as_str().unwrap_or("")
-    }
-
     /// Where the order stands, as the answer says.
     #[must_use]
     pub fn order_status(&self) -> Option<OrderStatus> {
@@ -58,8 +50,8 @@ pub fn status_named(name: &str) -> Option<OrderStatus> {
 
 /// The mall.
 pub struct Mall {
-    http: reqwest::Client,
-    base: String,
+    client: Client,
+    operator: Client,
     /// Requests under way.
     lanes: Semaphore,
     /// What was heard of orders.
@@ -75,22 +67,19 @@ pub struct Mall {
 }
 
 impl Mall {
-    /// A mall that calls the server at `url`.
-    ///
-    /// # Errors
-    /// When the client cannot be made.
-    pub fn new(url: &str, record: Record) -> Result<Self, DemoFault> {
-        let builder = reqwest::Client::builder().pool_max_idle_per_host(REQUESTS_MAX).no_proxy();
-        Ok(Self {
-            http: builder.timeout(Duration::from_secs(60)).build()?,
-            base: format!("{url}/v1/platforms/{PLATFORM}"),
+    /// A mall that calls through `client`; `operator` puts money from outside on accounts.
+    #[must_use]
+    pub fn new(client: Client, operator: Client, record: Record) -> Self {
+        Self {
+            client,
+            operator,
             lanes: Semaphore::new(REQUESTS_MAX),
             board: RefCell::default(),
             record: RefCell::new(record),
             meters: RefCell::new(Meters::new()),
             problems: RefCell::default(),
             buyers: Cell::new(0),
-        })
+        }
     }
 
     /// Notes something that must not happen.
@@ -103,20 +92,15 @@ impl Mall {
     /// # Errors
     /// When there is no answer, or none but "busy" for a long time.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Answer, DemoFault> {
-        let bytes = serde_json::to_vec(body).unwrap_or_default();
-        let url = format!("{}/{path}", self.base);
-        let mut repeats = 0;
-        loop {
-            let request = self.http.post(&url).header("content-type", "application/json").body(bytes.clone());
-            let answer = self.send(request).await?;
-            let busy = answer.status == 503 || answer.code() == "in_progress";
-            if !busy || repeats == REPEATS_MAX {
-                return Ok(answer);
-            }
-            repeats += 1;
-            self.meters.borrow_mut().busy += 1;
-            actix_rt::time::sleep(REPEAT_PAUSE).await;
-        }
+        self.send(&self.client, Request::post(&target(path), body)?.if_not_performed()).await
+    }
+
+    /// Posts as the operator to a path below the platform's.
+    ///
+    /// # Errors
+    /// As [`Mall::post`].
+    pub async fn operate(&self, path: &str, body: &Value) -> Result<Answer, DemoFault> {
+        self.send(&self.operator, Request::post(&target(path), body)?).await
     }
 
     /// Gets a path below the platform's.
@@ -124,18 +108,28 @@ impl Mall {
     /// # Errors
     /// When there is no answer.
     pub async fn get(&self, path: &str) -> Result<Answer, DemoFault> {
-        self.send(self.http.get(format!("{}/{path}", self.base))).await
+        self.send(&self.client, Request::get(&target(path))).await
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Answer, DemoFault> {
+    /// How often a request was sent again, because the engine was busy.
+    #[must_use]
+    pub fn repeated(&self) -> usize {
+        usize::try_from(self.client.repeated() + self.operator.repeated()).unwrap_or(usize::MAX)
+    }
+
+    async fn send(&self, client: &Client, request: Request<'_>) -> Result<Answer, DemoFault> {
         let _lane = self.lanes.acquire().await.ok();
         let began = Instant::now();
-        let response = request.send().await?;
-        let status = response.status().as_u16();
-        let bytes = response.bytes().await?;
+        let answered = client.send(request).await;
         let took = began.elapsed();
-        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Ok(Answer { status, body, took })
+        match answered {
+            Ok(answer) => Ok(Answer { status: answer.status, body: answer.read()?, took }),
+            Err(ClientFault::Refused(problem)) => {
+                let body = serde_json::to_value(&problem).unwrap_or(Value::Null);
+                Ok(Answer { status: problem.status, body, took })
+            }
+            Err(fault) => Err(fault.into()),
+        }
     }
 
     /// Notes that orders were acknowledged.
@@ -155,4 +149,9 @@ impl Mall {
         let text = receipt["order"].as_str()?;
         Some((OrderId(text.parse().ok()?), text.to_owned()))
     }
+}
+
+/// A path below the platform's.
+fn target(path: &str) -> String {
+    format!("/v1/platforms/{PLATFORM}/{path}")
 }

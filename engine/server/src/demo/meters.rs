@@ -30,8 +30,6 @@ pub struct Meters {
     pub refunds: usize,
     /// Disputes that were opened.
     pub disputes: usize,
-    /// Answers "busy", each followed by another try.
-    pub busy: usize,
 }
 
 impl Meters {
@@ -50,7 +48,6 @@ impl Meters {
             codes: 0,
             refunds: 0,
             disputes: 0,
-            busy: 0,
         }
     }
 

@@ -7,6 +7,7 @@ mod cast;
 mod check;
 mod dice;
 mod directory;
+mod keys;
 mod life;
 mod mall;
 mod meters;
@@ -94,9 +95,12 @@ pub enum DemoFault {
     /// The operating system.
     #[error("{0}")]
     System(#[from] std::io::Error),
-    /// The server does not answer.
-    #[error("no answer: {0}")]
-    Http(#[from] reqwest::Error),
+    /// The server does not answer, or not so that it can be believed.
+    #[error(transparent)]
+    Client(#[from] suanpan_client::ClientFault),
+    /// The keys cannot be made.
+    #[error("keys: {0}")]
+    Keys(#[from] suanpan_client::signing::KeyFault),
     /// An answer that nobody expects.
     #[error("answered with {status}: {body}")]
     Answer {
@@ -150,7 +154,8 @@ pub async fn run(options: &DemoOptions) -> Result<(), DemoFault> {
     crate::bootstrap(&engine, &config).await?;
     let server = serve(config, &engine)?;
     println!("serving: {}", server.url());
-    let mall = Rc::new(Mall::new(&server.url(), record)?);
+    let (client, operator) = keys::clients(&directory.path, &server.url())?;
+    let mall = Rc::new(Mall::new(client, operator, record));
     let result = tokio::select! {
         result = play(options, &engine, &mall) => result,
         () = signals.next() => Err(DemoFault::Interrupted),
@@ -176,6 +181,7 @@ fn configure(options: &DemoOptions, directory: &Directory) -> Result<Config, Dem
     config.data_dir = directory.path.clone();
     config.channels.file = Some(directory.write_channels(cast::CHANNELS)?);
     config.channels.simulator_seed = options.seed;
+    keys::make(&mut config, &directory.path)?;
     Ok(config)
 }
 
@@ -228,7 +234,7 @@ async fn fund(mall: &Mall) -> Result<(), DemoFault> {
     let sponsor = (format!("marketing/{}", cast::SPONSOR), "demo-sponsor".to_owned(), cast::SPONSOR_FUNDS);
     for (account, reference, amount) in buyers.chain([sponsor]) {
         let body = json!({ "reference": reference, "amount": amount });
-        let answer = mall.post(&format!("accounts/{account}/top-ups"), &body).await?;
+        let answer = mall.operate(&format!("accounts/{account}/top-ups"), &body).await?;
         if !answer.is_ok() {
             return Err(DemoFault::Answer { status: answer.status, body: answer.body.to_string() });
         }

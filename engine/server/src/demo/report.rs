@@ -55,7 +55,7 @@ fn outcomes(mall: &Mall, survey: &Survey, trial: &TrialBalance) -> String {
         (number(survey.milestones.1), "of them to receivers of their own"),
         (number(survey.refunds_after_release), "refunds of released money"),
         (number(survey.contradictions), "contradictions of channels noted"),
-        (meters.busy, "answers \"busy\", tried again"),
+        (mall.repeated(), "answers \"busy\", tried again"),
     ];
     let told = told.into_iter().filter(|(number, _)| *number > 0);
     let told: Vec<String> = told.map(|(number, what)| format!("{} {what}", count(number as u64))).collect();
@@ -293,7 +293,9 @@ pub fn print_hints(url: &str, survey: &Survey) {
     let order = survey.best().map_or_else(|| "no:D1-000000".to_owned(), |order| order.id.to_string());
     let new = r#"{"order_no":"MINE-1","payer":"B0001","amount":"88.00","kind":"balance","merchant":"M01"}"#;
     let what_if = r#"{"kind":"quick_pay","amount":"1234.56","bank":"CCB","card_type":"credit"}"#;
-    println!("\nto try:");
+    println!(
+        "\nto try (the demo serves in development: these need no signature, the mall's own requests are signed):"
+    );
     println!("  curl -s {platform}/orders/{order}");
     println!("  curl -s -H 'content-type: application/json' -d '{new}' {platform}/orders");
     println!("  curl -s -H 'content-type: application/json' -d '{{}}' {platform}/orders/no:MINE-1/confirm");

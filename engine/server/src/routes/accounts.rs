@@ -9,7 +9,7 @@ use suanpan_runtime::api::{OpenAccount, TopUp};
 
 use crate::answer::{Answered, json as respond};
 use crate::body::Body;
-use crate::identity::{Caller, Operator};
+use crate::identity::{AccountReader, Caller, OnBehalf};
 use crate::problem::Problem;
 use crate::state::State;
 use crate::wire::{
@@ -87,20 +87,25 @@ pub(super) async fn balance(caller: Caller, state: Data<State>, path: AccountPat
     tell(&state.engine, account).await
 }
 
-pub(super) async fn balance_by_id(_operator: Operator, state: Data<State>, path: Path<String>) -> Answered {
-    let account = path
-        .parse()
-        .ok()
-        .and_then(AccountId::from_raw)
-        .ok_or_else(|| Problem::new(RejectCode::UnknownAccount, "account", "the number of an account"))?;
-    tell(&state.engine, account).await
+/// Another platform's account is as unknown as one that does not exist.
+pub(super) async fn balance_by_id(reader: AccountReader, state: Data<State>, path: Path<String>) -> Answered {
+    let unknown = || Problem::new(RejectCode::UnknownAccount, "account", "the number of an account of yours");
+    let account = path.parse().ok().and_then(AccountId::from_raw).ok_or_else(unknown)?;
+    let balance = state.engine.balance(account).await.map_err(|reject| match reject.code {
+        RejectCode::UnknownAccount => unknown(),
+        _ => reject.into(),
+    })?;
+    if !reader.may_read(balance.platform) {
+        return Err(unknown());
+    }
+    respond(StatusCode::OK, &BalanceOut::new(&balance))
 }
 
 async fn tell(engine: &Engine, account: AccountId) -> Answered {
     respond(StatusCode::OK, &BalanceOut::new(&engine.balance(account).await?))
 }
 
-pub(super) async fn top_up(caller: Caller, state: Data<State>, path: AccountPath, body: Body) -> Answered {
+pub(super) async fn top_up(caller: OnBehalf, state: Data<State>, path: AccountPath, body: Body) -> Answered {
     let account = named(&state.engine, &caller, &path.1, &path.2)?;
     if account.kind().is_internal() && account.kind() != AccountType::CouponFund {
         let expected = "an account that was opened, or the coupon fund";

@@ -11,7 +11,7 @@ use suanpan_runtime::{Command, Engine};
 use super::orders::{find, order_ref};
 use crate::answer::{self, Answered, json};
 use crate::body::Body;
-use crate::identity::{Caller, Operator};
+use crate::identity::{Caller, OnBehalf};
 use crate::problem::Problem;
 use crate::state::{Names as PlatformNames, State};
 use crate::wire::{
@@ -104,8 +104,7 @@ fn of_refund(problem: Problem) -> Problem {
 
 /// Ends a refund that its channel cannot finish: for the operator, on behalf of the platform.
 pub(super) async fn finish_refund(
-    _operator: Operator,
-    caller: Caller,
+    caller: OnBehalf,
     state: Data<State>,
     path: NumberedPath,
     body: Body,
@@ -150,32 +149,25 @@ fn finish_way(
 
 /// Gives a parked payment back: for the operator, on behalf of the platform.
 pub(super) async fn return_parked(
-    _operator: Operator,
-    caller: Caller,
+    caller: OnBehalf,
     state: Data<State>,
     path: NumberedPath,
     body: Body,
 ) -> Answered {
     let attempt = numbered(&path.2, "attempt", ATTEMPT)?;
-    parked(caller, &state, &path, &body, OrderCommand::ReturnParked { attempt: AttemptNo(attempt) }).await
+    parked(&caller, &state, &path, &body, OrderCommand::ReturnParked { attempt: AttemptNo(attempt) }).await
 }
 
 /// Takes a parked payment into its order: for the operator, on behalf of the platform.
-pub(super) async fn reopen(
-    _operator: Operator,
-    caller: Caller,
-    state: Data<State>,
-    path: NumberedPath,
-    body: Body,
-) -> Answered {
+pub(super) async fn reopen(caller: OnBehalf, state: Data<State>, path: NumberedPath, body: Body) -> Answered {
     let attempt = numbered(&path.2, "attempt", ATTEMPT)?;
-    parked(caller, &state, &path, &body, OrderCommand::Reopen { attempt: AttemptNo(attempt) }).await
+    parked(&caller, &state, &path, &body, OrderCommand::Reopen { attempt: AttemptNo(attempt) }).await
 }
 
 const ATTEMPT: &str = "the number of an attempt of the order, from 1";
 
 async fn parked(
-    caller: Caller,
+    caller: &Caller,
     state: &State,
     path: &(String, String, String),
     body: &Body,
@@ -183,7 +175,7 @@ async fn parked(
 ) -> Answered {
     let order = order_ref(caller.platform, &path.1)?;
     let EmptyIn {} = body.read_or_empty()?;
-    command(&state.engine, &caller, order, what).await
+    command(&state.engine, caller, order, what).await
 }
 
 /// A number in a path; one that cannot be is one that is not known.

@@ -239,7 +239,7 @@ fn replay(
     balances: &[BalanceShard],
     breaks: &mut Vec<String>,
 ) {
-    let settings = Settings { limits: *limits, conditions: &FxHashMap::default() };
+    let settings = Settings { limits: *limits, conditions: &FxHashMap::default(), policies: &[] };
     match recover_with(settings, store, journal, shards, Purpose::Verify) {
         Ok(recovered) => {
             breaks.extend(recovered.all_breaks());

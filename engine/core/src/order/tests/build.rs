@@ -9,16 +9,17 @@ use suanpan_model::command::RefundRequest;
 use suanpan_model::order::OrderHold;
 use suanpan_model::order::{AttemptState, ClosingStage};
 use suanpan_model::{
-    AccountId, AccountType, Amount, AttemptNo, Bank, Banks, Campaign, CampaignId, Capability, CardType,
-    ChannelId, ChannelReport, Currency, DurationMs, FailureKind, Funder, Order, OrderCommand, OrderEvent,
-    OrderId, OrderTerms, Outcome, PayKind, PayerAction, PlatformId, PlatformPolicy, Reject, ReportSource,
-    Share, SplitRule, SubOrder, Tariff, TariffBand, TimestampMs, Worth,
+    AccountId, AccountType, Amount, Announcement, AttemptNo, Bank, Banks, Campaign, CampaignId, Capability,
+    CardType, ChannelId, ChannelReport, Currency, DurationMs, FailureKind, Funder, Order, OrderCommand,
+    OrderEvent, OrderId, OrderTerms, Outcome, PayKind, PayerAction, PlatformId, PlatformPolicy, Reject,
+    ReportSource, Share, SplitRule, SubOrder, Tariff, TariffBand, TimestampMs, Worth,
 };
 
 use crate::coupon::uses;
 use crate::ledger::CouponAccounts;
 use crate::order::{
-    AccountFacts, Context, Decision, Directory, Events, Granted, HoldNeed, create, decide, holds_needed,
+    AccountFacts, Context, Decision, Directory, Events, Granted, HoldNeed, announce, create, decide,
+    holds_needed,
 };
 use crate::routing::{AllOpen, Router, RoutingRules, Strategy};
 
@@ -282,6 +283,8 @@ pub(super) struct Life {
     pub(super) now: TimestampMs,
     /// What accounts have, where it is not enough for everything.
     pub(super) purses: BTreeMap<AccountId, u64>,
+    /// Every event since the creation with its place in the order's life, and what the mall was told of it at once.
+    pub(super) announced: Vec<(usize, OrderEvent, Option<Announcement>)>,
 }
 
 impl Life {
@@ -294,7 +297,7 @@ impl Life {
         let purses = BTreeMap::new();
         let holds = granted(&holds_needed(id, &terms), &purses).into_iter().collect();
         let (order, _) = create(id, Arc::new(terms), holds, &shop.context(NOW)).unwrap();
-        Self { shop, order, now: NOW, purses }
+        Self { shop, order, now: NOW, purses, announced: Vec::new() }
     }
 
     /// Created, and the channel shows its page.
@@ -335,6 +338,12 @@ impl Life {
             for event in events {
                 crate::order::apply(&mut self.order, self.now, event);
             }
+            let from = self.order.steps.len() - events.len();
+            let told = events
+                .iter()
+                .enumerate()
+                .map(|(nth, event)| (from + nth, event.clone(), announce(&self.order, from + nth, event)));
+            self.announced.extend(told);
         }
         told(&answer)
     }

@@ -1,0 +1,92 @@
+//! What malls are told: rows by platform and number, in the order of the log.
+
+use std::ops::Bound;
+
+use super::backend::{Change, Space};
+use super::{Bytes, Store, StoreFault};
+
+/// From this many rows on, they go in as a sorted run; below, the syncs of a run cost more.
+const RUN_FROM_ROWS: usize = 4_096;
+
+/// Platform, log position, place in the record.
+pub type AnnouncementKey = (u32, u64, u8);
+
+impl Store {
+    /// Adds announcements; adding one again changes nothing. Durable at the latest with the next sealed checkpoint: until
+    /// then the log makes them again.
+    ///
+    /// # Errors
+    /// [`StoreFault::DiskFull`], [`StoreFault::Poisoned`] after an earlier disk failure, else what the disk says.
+    pub fn announce(&self, mut rows: Vec<(AnnouncementKey, Vec<u8>)>) -> Result<(), StoreFault> {
+        let fault = |e| self.fault("write announcements", e);
+        rows.sort_unstable_by_key(|(key, _)| *key);
+        rows.dedup_by_key(|(key, _)| *key);
+        let is_run = rows.len() >= RUN_FROM_ROWS;
+        let mut rows =
+            rows.into_iter().map(|(key, row)| -> Change { (key_bytes(key).into(), Some(row.into())) });
+        let tables = &self.inner.tables;
+        if is_run {
+            tables.check_writable().map_err(fault)?;
+            tables.ingest(Space::Announcements, &mut rows).map_err(fault)
+        } else {
+            tables.write(Space::Announcements, rows.collect()).map_err(fault)
+        }
+    }
+
+    /// Announcements for a platform after `after`, at most `limit`, oldest first.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn announcements(
+        &self,
+        platform: u32,
+        after: (u64, u8),
+        limit: usize,
+    ) -> Result<Vec<(AnnouncementKey, Bytes)>, StoreFault> {
+        let from = Bound::Excluded(key_bytes((platform, after.0, after.1)).to_vec());
+        let to = Bound::Included(key_bytes((platform, u64::MAX, u8::MAX)).to_vec());
+        let rows = self.inner.tables.range(Space::Announcements, from, to).take(limit);
+        rows.map(|row| {
+            let (key, row) = row.map_err(|e| self.fault("read announcements", e))?;
+            Ok((self.announcement_key(&key)?, row))
+        })
+        .collect()
+    }
+
+    /// The row of one announcement.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn announcement(&self, key: AnnouncementKey) -> Result<Option<Bytes>, StoreFault> {
+        let row = self.inner.tables.get(Space::Announcements, &key_bytes(key));
+        row.map_err(|e| self.fault("read an announcement", e))
+    }
+
+    /// The key of the newest announcement for a platform.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn newest_announcement(&self, platform: u32) -> Result<Option<AnnouncementKey>, StoreFault> {
+        let bound = |lsn, place| Bound::Included(key_bytes((platform, lsn, place)).to_vec());
+        let newest =
+            self.inner.tables.range(Space::Announcements, bound(0, 0), bound(u64::MAX, u8::MAX)).next_back();
+        let Some(row) = newest else { return Ok(None) };
+        let (key, _) = row.map_err(|e| self.fault("read announcements", e))?;
+        self.announcement_key(&key).map(Some)
+    }
+
+    fn announcement_key(&self, bytes: &[u8]) -> Result<AnnouncementKey, StoreFault> {
+        let bytes: [u8; 13] = self.array("announcements", bytes)?;
+        let [p0, p1, p2, p3, l0, l1, l2, l3, l4, l5, l6, l7, place] = bytes;
+        let lsn = u64::from_be_bytes([l0, l1, l2, l3, l4, l5, l6, l7]);
+        Ok((u32::from_be_bytes([p0, p1, p2, p3]), lsn, place))
+    }
+}
+
+fn key_bytes((platform, lsn, place): AnnouncementKey) -> [u8; 13] {
+    let mut bytes = [0; 13];
+    bytes[..4].copy_from_slice(&platform.to_be_bytes());
+    bytes[4..12].copy_from_slice(&lsn.to_be_bytes());
+    bytes[12] = place;
+    bytes
+}

@@ -1,0 +1,406 @@
+//! The shell around the outboxes: a thread, connections, the store.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use reqwest::Url;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use rustc_hash::FxHashMap;
+use smol_str::SmolStr;
+use suanpan_model::{Announced, AnnouncementId, PlatformId, TimestampMs};
+use suanpan_runtime::codec::decode_row;
+use suanpan_runtime::store::StoreFault;
+use suanpan_runtime::{Engine, EngineFault};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use super::address::Guard;
+use super::delivery::{Delivery, DeliveryState, Try, cursor_key, delivery_key, id_of};
+use super::http;
+use super::outbox::{Changes, Outbox, PENDING_MAX};
+use super::schedule::{Schedule, Verdict};
+use crate::wire::EventOut;
+
+/// Requests to send again that may wait for one outbox.
+const ASKS_MAX: usize = 64;
+
+/// Wait after the store refused something.
+const STORE_RETRY: Duration = Duration::from_secs(1);
+
+/// Longest sleep: what is due later is looked at again.
+const SLEEP_MAX: Duration = Duration::from_secs(60);
+
+/// Which mall is told where.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The mall.
+    pub platform: PlatformId,
+    /// Its address.
+    pub url: Url,
+}
+
+/// How malls are told.
+#[derive(Clone, Debug)]
+pub struct NotifierOptions {
+    /// Waits between tries.
+    pub schedule: Schedule,
+    /// What addresses may be called.
+    pub guard: Guard,
+    /// How long an answer is awaited.
+    pub timeout: Duration,
+    /// Notifications to one mall under way at once.
+    pub in_flight_max: usize,
+}
+
+/// Signs what malls are told.
+pub trait Signer: Send + Sync {
+    /// Headers that prove who sends this body under this id at this time, in Unix seconds; none when nothing is signed.
+    ///
+    /// # Errors
+    /// Why it cannot be signed; it is tried again then.
+    fn headers(
+        &self,
+        platform: PlatformId,
+        id: &str,
+        at_s: u64,
+        body: &[u8],
+    ) -> Result<Vec<(&'static str, String)>, String>;
+}
+
+/// Why malls cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum NotifyFault {
+    /// The client of HTTP.
+    #[error("notifications: {0}")]
+    Client(#[from] reqwest::Error),
+    /// The operating system.
+    #[error("notifications: {0}")]
+    System(#[from] std::io::Error),
+    /// What was kept cannot be read.
+    #[error("notifications: {0}")]
+    Engine(#[from] EngineFault),
+    /// The same.
+    #[error("notifications: {0}")]
+    Store(#[from] StoreFault),
+}
+
+/// Why something is not sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResendFault {
+    /// The mall has no address.
+    NoTarget,
+    /// Too much is pending.
+    Busy,
+    /// The engine is ending.
+    Ended,
+}
+
+/// What became of notifications since the start.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Malls have them.
+    pub delivered: AtomicU64,
+    /// Tries that failed and are repeated.
+    pub failed: AtomicU64,
+    /// Given up.
+    pub dead: AtomicU64,
+    /// Pending now.
+    pub pending: AtomicU64,
+}
+
+struct Ask {
+    id: AnnouncementId,
+    reply: oneshot::Sender<Result<(), ResendFault>>,
+}
+
+/// The running outboxes. They end when it is dropped; what was not delivered is told after the next start.
+pub struct Notifier {
+    engine: Engine,
+    asks: FxHashMap<PlatformId, mpsc::Sender<Ask>>,
+    counts: FxHashMap<PlatformId, Arc<Counts>>,
+}
+
+impl Notifier {
+    /// Starts an outbox for each target in a thread of its own. A mall that is told for the first time hears of what
+    /// happens from now on.
+    ///
+    /// # Errors
+    /// Connections, threads, rows that cannot be read.
+    pub fn start(
+        engine: &Engine,
+        targets: Vec<Target>,
+        options: &NotifierOptions,
+        signer: &Arc<dyn Signer>,
+    ) -> Result<Self, NotifyFault> {
+        let (mut asks, mut counts, mut workers) = (FxHashMap::default(), FxHashMap::default(), Vec::new());
+        for Target { platform, url } in targets {
+            let (sender, inbox) = mpsc::channel(ASKS_MAX);
+            let tally = Arc::new(Counts::default());
+            workers.push(Worker {
+                engine: engine.clone(),
+                platform,
+                url,
+                client: http::client(options.guard, options.timeout)?,
+                in_flight_max: options.in_flight_max,
+                outbox: load(engine, platform, &options.schedule)?,
+                signer: Arc::clone(signer),
+                counts: Arc::clone(&tally),
+                inbox,
+                flights: JoinSet::new(),
+            });
+            asks.insert(platform, sender);
+            counts.insert(platform, tally);
+        }
+        if !workers.is_empty() {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            std::thread::Builder::new().name("notify".to_owned()).spawn(move || {
+                runtime.block_on(async {
+                    let mut running = JoinSet::new();
+                    workers.into_iter().for_each(|worker| drop(running.spawn(worker.run())));
+                    while running.join_next().await.is_some() {}
+                });
+            })?;
+        }
+        Ok(Self { engine: engine.clone(), asks, counts })
+    }
+
+    /// Sends an announcement again, now.
+    ///
+    /// # Errors
+    /// A mall without an address; too much that is pending.
+    pub async fn resend(&self, platform: PlatformId, id: AnnouncementId) -> Result<(), ResendFault> {
+        let asks = self.asks.get(&platform).ok_or(ResendFault::NoTarget)?;
+        let (reply, answer) = oneshot::channel();
+        asks.try_send(Ask { id, reply }).map_err(|fault| match fault {
+            mpsc::error::TrySendError::Full(_) => ResendFault::Busy,
+            mpsc::error::TrySendError::Closed(_) => ResendFault::Ended,
+        })?;
+        answer.await.unwrap_or(Err(ResendFault::Ended))
+    }
+
+    /// How far an announcement is on its way; nothing when it was not taken up.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn delivery(
+        &self,
+        platform: PlatformId,
+        id: AnnouncementId,
+    ) -> Result<Option<(DeliveryState, Delivery)>, EngineFault> {
+        find(&self.engine, platform, id)
+    }
+
+    /// Deliveries in a state, after `after`, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn deliveries(
+        &self,
+        platform: PlatformId,
+        state: DeliveryState,
+        after: AnnouncementId,
+        limit: usize,
+    ) -> Result<Vec<(AnnouncementId, Delivery)>, EngineFault> {
+        rows(&self.engine, platform, state, after, limit)
+    }
+
+    /// What became of the notifications of each platform since the start.
+    pub fn counts(&self) -> impl Iterator<Item = (PlatformId, &Counts)> {
+        self.counts.iter().map(|(platform, counts)| (*platform, &**counts))
+    }
+}
+
+/// The outbox of a platform as its rows have it.
+fn load(engine: &Engine, platform: PlatformId, schedule: &Schedule) -> Result<Outbox, EngineFault> {
+    let cursor = match engine.store().delivery(&cursor_key(platform))? {
+        Some(row) => read(&row)?,
+        None => {
+            // Written at once, so that what happens before the first notification is not skipped after a crash.
+            let newest = engine.newest_announcement(platform)?;
+            let row = suanpan_runtime::codec::encode_row(&newest);
+            engine.store().write_deliveries(vec![(cursor_key(platform), Some(row))])?;
+            newest
+        }
+    };
+    let pending = rows(engine, platform, DeliveryState::Pending, AnnouncementId::FIRST, PENDING_MAX)?;
+    Ok(Outbox::new(platform, schedule.clone(), cursor, pending.into_iter().collect::<BTreeMap<_, _>>()))
+}
+
+fn rows(
+    engine: &Engine,
+    platform: PlatformId,
+    state: DeliveryState,
+    after: AnnouncementId,
+    limit: usize,
+) -> Result<Vec<(AnnouncementId, Delivery)>, EngineFault> {
+    let last = AnnouncementId { lsn: suanpan_model::Lsn(u64::MAX), place: u8::MAX };
+    let key = |id| delivery_key(platform, state, id);
+    let found = engine.store().deliveries(Bound::Excluded(key(after)), Bound::Included(key(last)), limit)?;
+    found
+        .iter()
+        .filter_map(|(key, row)| {
+            let id = id_of(key)?;
+            Some(read(row).map(|delivery| (id, delivery)))
+        })
+        .collect()
+}
+
+fn find(
+    engine: &Engine,
+    platform: PlatformId,
+    id: AnnouncementId,
+) -> Result<Option<(DeliveryState, Delivery)>, EngineFault> {
+    for state in DeliveryState::ALL {
+        if let Some(row) = engine.store().delivery(&delivery_key(platform, state, id))? {
+            return Ok(Some((state, read(&row)?)));
+        }
+    }
+    Ok(None)
+}
+
+fn read<T: serde::de::DeserializeOwned>(row: &[u8]) -> Result<T, EngineFault> {
+    decode_row(row).map_err(|fault| EngineFault::Replay { lsn: 0, what: format!("a delivery: {fault}") })
+}
+
+/// One mall's outbox at work.
+struct Worker {
+    engine: Engine,
+    platform: PlatformId,
+    url: Url,
+    client: reqwest::Client,
+    in_flight_max: usize,
+    outbox: Outbox,
+    signer: Arc<dyn Signer>,
+    counts: Arc<Counts>,
+    inbox: mpsc::Receiver<Ask>,
+    flights: JoinSet<(AnnouncementId, Try, Verdict)>,
+}
+
+impl Worker {
+    async fn run(mut self) {
+        let engine = self.engine.clone();
+        loop {
+            // Asked for before looking, so that nothing is missed in between.
+            let heard = engine.announced();
+            let mut patience = SLEEP_MAX;
+            if let Err(fault) = self.fill() {
+                tracing::error!(platform = self.platform.0, %fault, "notifications wait for the store");
+                patience = STORE_RETRY;
+            }
+            self.counts.pending.store(self.outbox.pending() as u64, Ordering::Relaxed);
+            let now = engine.now();
+            if self.flights.len() < self.in_flight_max
+                && let Some(due) = self.outbox.next_due()
+            {
+                patience = patience.min(Duration::from_millis(due.since(now).0));
+            }
+            tokio::select! {
+                landed = self.flights.join_next(), if !self.flights.is_empty() => match landed {
+                    Some(Ok((id, one, verdict))) => self.land(id, one, verdict),
+                    // A panic in there is a bug; the announcement stays pending and is told after the next start.
+                    Some(Err(fault)) => tracing::error!(%fault, "a notification was lost on its way"),
+                    None => {}
+                },
+                ask = self.inbox.recv() => match ask {
+                    Some(ask) => self.answer(ask),
+                    None => return,
+                },
+                () = heard => {}
+                () = tokio::time::sleep(patience) => {}
+            }
+        }
+    }
+
+    /// Takes up what is new and sends what is due, as far as there is room.
+    fn fill(&mut self) -> Result<(), EngineFault> {
+        let now = self.engine.now();
+        // What is already due goes first; new ones are taken up as room comes.
+        let wanted = self.outbox.room().min(4 * self.in_flight_max);
+        if wanted > 0 && self.outbox.next_due().is_none_or(|due| due > now) {
+            let announced = self.engine.announcements(self.platform, self.outbox.cursor(), wanted)?;
+            let ids: Vec<AnnouncementId> = announced.iter().map(|one| one.id).collect();
+            let changes = self.outbox.take(&ids, now);
+            self.write(changes);
+        }
+        while self.flights.len() < self.in_flight_max
+            && let Some(id) = self.outbox.start(now)
+        {
+            match self.engine.announcement(self.platform, id)? {
+                Some(announced) => self.send(&announced, now),
+                None => tracing::error!(platform = self.platform.0, %id, "an announcement is gone"),
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, announced: &Announced, now: TimestampMs) {
+        let id = announced.id;
+        let body = serde_json::to_vec(&EventOut::new(announced)).unwrap_or_default();
+        let headers = match self.signer.headers(self.platform, &id.to_string(), now.0 / 1_000, &body) {
+            Ok(headers) => header_map(&headers),
+            Err(fault) => {
+                let one = Try { at: now, took_ms: 0, status: 0, fault: SmolStr::new(fault) };
+                self.flights.spawn(async move { (id, one, Verdict::Again(None)) });
+                return;
+            }
+        };
+        let (client, url) = (self.client.clone(), self.url.clone());
+        self.flights.spawn(async move {
+            let (one, verdict) = http::tell(&client, url, headers, body, now).await;
+            (id, one, verdict)
+        });
+    }
+
+    fn land(&mut self, id: AnnouncementId, one: Try, verdict: Verdict) {
+        let (status, fault) = (one.status, one.fault.clone());
+        let (state, changes) = self.outbox.finish(id, one, verdict, self.engine.now());
+        self.write(changes);
+        let platform = self.platform.0;
+        let counter = match state {
+            DeliveryState::Delivered => &self.counts.delivered,
+            DeliveryState::Pending => {
+                tracing::info!(platform, %id, status, %fault, "a mall was not told; trying again");
+                &self.counts.failed
+            }
+            DeliveryState::Dead => {
+                tracing::warn!(platform, %id, status, %fault, "a mall could not be told; given up");
+                &self.counts.dead
+            }
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn answer(&mut self, ask: Ask) {
+        let earlier = find(&self.engine, self.platform, ask.id);
+        let earlier = earlier.ok().flatten().map(|(_, delivery)| delivery);
+        let result = match self.outbox.resend(ask.id, earlier, self.engine.now()) {
+            Some(changes) => {
+                self.write(changes);
+                Ok(())
+            }
+            None => Err(ResendFault::Busy),
+        };
+        // Whoever asked may be gone.
+        let _ = ask.reply.send(result);
+    }
+
+    /// Writes rows down. If the store refuses, they are lost with the process at most: then it is told once more.
+    fn write(&self, changes: Changes) {
+        if changes.is_empty() {
+            return;
+        }
+        if let Err(fault) = self.engine.store().write_deliveries(changes) {
+            tracing::error!(platform = self.platform.0, %fault, "what malls were told cannot be written down");
+        }
+    }
+}
+
+fn header_map(headers: &[(&'static str, String)]) -> HeaderMap {
+    let header = |(name, value): &(&'static str, String)| {
+        Some((HeaderName::from_static(name), HeaderValue::from_str(value).ok()?))
+    };
+    headers.iter().filter_map(header).collect()
+}

@@ -1,0 +1,69 @@
+//! What a server refuses to start with.
+
+use suanpan_server::{Config, run, start_engine};
+
+use crate::house;
+
+#[actix_web::test]
+async fn a_server_that_is_not_safe_does_not_start_and_says_what_to_do() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let (signed, _) = house::config(dir.path());
+    let engine = start_engine(&signed).unwrap();
+    let network = || "0.0.0.0:0".parse().unwrap();
+    type Change = Box<dyn Fn(&mut Config)>;
+    let table: Vec<(Change, &[&str])> = vec![
+        (
+            Box::new(|config| {
+                config.security.mode = None;
+                config.security.keys.clear();
+            }),
+            &["security", "suanpan keys", "--dev"],
+        ),
+        (
+            Box::new(move |config| config.server.listen = network()),
+            &["server.listen", "security.tls", "plain_http"],
+        ),
+        (
+            Box::new(move |config| {
+                config.security.mode = Some(suanpan_server::config::SecurityMode::Development);
+                config.server.listen = "0.0.0.0:0".parse().unwrap();
+            }),
+            &["server.listen", "development", "loopback"],
+        ),
+        (
+            Box::new(|config| {
+                let missing = suanpan_server::config::KeySource::Environment("SUANPAN_NO_SUCH".to_owned());
+                config.security.keys[0].source = missing;
+            }),
+            &["key mall-1", "SUANPAN_NO_SUCH"],
+        ),
+        (
+            Box::new(|config| {
+                let missing = suanpan_server::config::KeySource::File("/no/such/file".into());
+                config.security.keys[1].source = missing;
+            }),
+            &["key mall-2", "/no/such/file"],
+        ),
+        (
+            Box::new(|config| config.security.keys[1].algorithm = "rsa-sha256".parse().unwrap()),
+            &["key mall-2", "public key for rsa-sha256"],
+        ),
+    ];
+    for (change, expected) in table {
+        let mut config = signed.clone();
+        change(&mut config);
+        let fault = run(&config, engine.clone()).unwrap_err().to_string();
+        for part in expected {
+            assert!(fault.contains(part), "{part:?} is not in {fault:?}");
+        }
+    }
+    let secret = dir.path().join("mall-1.key");
+    std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let fault = run(&signed, engine.clone()).unwrap_err().to_string();
+    assert!(fault.contains("mall-1.key") && fault.contains("chmod 600"), "{fault}");
+    std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let mut open = signed;
+    open.server.listen = network();
+    open.security.allow_plain_http = true;
+    run(&open, engine).unwrap().stop().await;
+}
