@@ -93,7 +93,15 @@ async fn events(shop: &Shop, query: &str) -> Value {
 }
 
 async fn settled(shop: &Shop, order_no: &str) {
-    let id = shop.order(&with(paid(order_no), json!({ "escrow": false }))).await;
+    settled_at(shop, order_no, "").await;
+}
+
+async fn settled_at(shop: &Shop, order_no: &str, callback: &str) {
+    let mut order = with(paid(order_no), json!({ "escrow": false }));
+    if !callback.is_empty() {
+        order["callback"] = json!(callback);
+    }
+    let id = shop.order(&order).await;
     shop.until(&id, |life| life["status"] == "settled").await;
 }
 
@@ -188,6 +196,28 @@ async fn a_mall_that_fails_is_told_again_then_given_up_and_by_hand_once_more() {
         dead["deliveries"].as_array().unwrap().iter().filter(|one| one["tries"] == 1).count() == 3
     })
     .await;
+    shop.close().await;
+}
+
+#[actix_web::test]
+async fn an_order_with_a_callback_is_told_there() {
+    let (usual, own) = (Mall::open(&[200]).await, Mall::open(&[200]).await);
+    let shop = Shop::open_with(TempDir::new().unwrap(), told_at(&usual, &[50])).await;
+    settled_at(&shop, "N-1", &own.url).await;
+    settled(&shop, "N-2").await;
+    until("both", async || own.heard_of("N-1").len() == 3 && usual.heard_of("N-2").len() == 3).await;
+    assert_eq!((own.heard().len(), usual.heard().len()), (3, 3));
+    let dir = shop.close().await;
+
+    // Inside the network nobody is told, whatever an order says.
+    let shop = Shop::open_with(dir, |config| config.notifications.guard = Guard::default()).await;
+    settled_at(&shop, "N-3", &own.url).await;
+    until("dead letters", async || {
+        let dead = shop.get(&format!("{MALL}/deliveries?state=dead")).await.ok();
+        dead["deliveries"].as_array().unwrap().len() == 3
+    })
+    .await;
+    assert_eq!(own.heard().len(), 3);
     shop.close().await;
 }
 
