@@ -94,8 +94,8 @@ impl FromRequest for Body {
     }
 }
 
-/// Whether the body says that it is JSON. One that says nothing is refused as well: until requests are authenticated,
-/// this is what keeps a page in the operator's browser from sending commands, because a browser asks the server before
+/// Whether the body says that it is JSON. One that says nothing is refused as well: in development, where nobody signs,
+/// this is what keeps a page in somebody's browser from sending commands, because a browser asks the server before
 /// it sends this header to another origin, and the server does not agree.
 fn is_json(request: &HttpRequest) -> bool {
     let value = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());

@@ -35,6 +35,7 @@ pub use tls::{Connection, Judge, observe_connection, server_config};
 use std::path::Path;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use smol_str::SmolStr;
 use suanpan_model::RejectCode;
 
@@ -63,7 +64,7 @@ pub enum Identity {
 #[derive(Debug)]
 pub struct Security {
     pub(crate) mode: SecurityMode,
-    pub(crate) keys: KeyRing,
+    pub(crate) keys: ArcSwap<KeyRing>,
     pub(crate) engine_key: Option<EngineKey>,
     pub(crate) replay: ReplayGuard,
     pub(crate) marks: Arc<Marks>,
@@ -80,12 +81,22 @@ impl Security {
         let mode = config.effective_mode().ok_or(SecurityFault::Nothing)?;
         Ok(Self {
             mode,
-            keys: KeyRing::load(config)?,
+            keys: ArcSwap::from_pointee(KeyRing::load(config)?),
             engine_key: config.engine_key.as_ref().map(EngineKey::load).transpose()?,
             replay: ReplayGuard::new(config.nonces_max),
             marks: Arc::new(Marks::open(&dir.join(MARKS_FILE), start_s)?),
             audit: AuditTrail::open(&dir.join(AUDIT_FILE), start_s)?,
         })
+    }
+
+    /// Puts other keys and certificates of callers in force, at once and all together; what is under way goes on. The rest of
+    /// the configuration (mode, TLS, the engine's own key) stays as it was at the start.
+    ///
+    /// # Errors
+    /// A key that cannot be read or used; then those in force stay.
+    pub fn reload_keys(&self, config: &SecurityConfig) -> Result<(), SecurityFault> {
+        self.keys.store(Arc::new(KeyRing::load(config)?));
+        Ok(())
     }
 
     /// Writes that a request ahead of the clock is admitted, off the threads that serve.

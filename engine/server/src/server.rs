@@ -59,6 +59,7 @@ pub struct ServerHandle {
     /// Where it listens; the port is the one that was taken when the configuration said 0.
     pub addr: SocketAddr,
     scheme: &'static str,
+    security: Arc<Security>,
     actix: actix_web::dev::ServerHandle,
     thread: std::thread::JoinHandle<()>,
 }
@@ -68,6 +69,14 @@ impl ServerHandle {
     #[must_use]
     pub fn url(&self) -> String {
         format!("{}://{}", self.scheme, self.addr)
+    }
+
+    /// Puts other keys and certificates of callers in force.
+    ///
+    /// # Errors
+    /// A key that cannot be read or used; then those in force stay.
+    pub fn reload_keys(&self, config: &Config) -> Result<(), SecurityFault> {
+        self.security.reload_keys(&config.security)
     }
 
     /// Stops: no new connections, requests under way are finished (for as long as the configuration says). The engine
@@ -98,14 +107,14 @@ pub fn run(config: &Config, engine: Engine) -> Result<ServerHandle, ServerFault>
     let addr = listener.local_addr().map_err(fault)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let (sender, receiver) = std::sync::mpsc::channel();
-    let work = Work { settings, engine, notifier, security, tls };
+    let work = Work { settings, engine, notifier, security: Arc::clone(&security), tls };
     let thread = std::thread::Builder::new()
         .name("http".to_owned())
         .spawn(move || serve(work, listener, &sender))
         .map_err(ServerFault::Start)?;
     let gone = |_| std::io::Error::other("the server's thread ended before it listened");
     let actix = receiver.recv().map_err(gone).and_then(|started| started).map_err(fault)?;
-    Ok(ServerHandle { addr, scheme, actix, thread })
+    Ok(ServerHandle { addr, scheme, security, actix, thread })
 }
 
 fn check_address(config: &Config, mode: SecurityMode) -> Result<(), ServerFault> {

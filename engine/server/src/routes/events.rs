@@ -123,6 +123,7 @@ fn limit(wanted: Option<usize>) -> Result<usize, Problem> {
     Ok(limit)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as the callers have it")]
 fn unreadable(fault: EngineFault) -> Problem {
     tracing::error!(%fault, "events cannot be read");
     Problem::new(RejectCode::Unavailable, "", "a disk that can be read; ask again later")

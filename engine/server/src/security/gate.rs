@@ -10,7 +10,7 @@ use actix_web::middleware::Next;
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpMessage, ResponseError};
 use smol_str::SmolStr;
-use suanpan_model::RejectCode;
+use suanpan_model::{PlatformId, RejectCode};
 use suanpan_signing::{check_stamp, request_message};
 
 use super::answer::{self, AnswerKey};
@@ -129,7 +129,8 @@ async fn admit(
             verify(&entry, &claim, request, &bytes)?;
             remember(security, now_s, &claim).await?;
             let proof = Proof { identity: Identity::Proved(entry.owner.clone()), key: Some(entry) };
-            return check_metrics(request, &proof).map(|()| (proof, bytes)).map_err(Problem::from);
+            check_path(request, &proof.identity)?;
+            return Ok((proof, bytes));
         }
         (None, Some(principal)) => {
             check_agreement(security, &principal, Some(&principal), false)?;
@@ -140,7 +141,7 @@ async fn admit(
         }
         (None, None) => return Err(Refusal::Anonymous.into()),
     };
-    check_metrics(request, &proof)?;
+    check_path(request, &proof.identity)?;
     let bytes = body::take(request, rules).await?;
     Ok((proof, bytes))
 }
@@ -153,13 +154,14 @@ fn certified(
 ) -> Result<Option<Principal>, Refusal> {
     let Some(connection) = request.conn_data::<Connection>() else { return Ok(None) };
     let Some(subject) = connection.subject(now_s)? else { return Ok(None) };
-    let owner = security.keys.owner_of(subject).ok_or(Refusal::CertificateUnbound)?;
+    let keys = security.keys.load();
+    let owner = keys.owner_of(subject).ok_or(Refusal::CertificateUnbound)?;
     Ok(Some(owner.clone()))
 }
 
 /// The key of a claim, if it counts now and its time can be believed.
 fn expected_key(security: &Security, now_s: u64, claim: &Claim) -> Result<Arc<KeyEntry>, Refusal> {
-    let entry = security.keys.key(&claim.key_id).ok_or(Refusal::UnknownKey)?;
+    let entry = security.keys.load().key(&claim.key_id).map(Arc::clone).ok_or(Refusal::UnknownKey)?;
     if entry.validity.not_before_s.is_some_and(|from_s| now_s < from_s) {
         return Err(Refusal::KeyNotYetValid);
     }
@@ -170,7 +172,7 @@ fn expected_key(security: &Security, now_s: u64, claim: &Claim) -> Result<Arc<Ke
     if claim.timestamp_s <= security.marks.floor_s(&claim.key_id) {
         return Err(Refusal::BeforeStart);
     }
-    Ok(Arc::clone(entry))
+    Ok(entry)
 }
 
 /// Signature and certificate belong to the same principal, and both are there if that was agreed.
@@ -184,7 +186,7 @@ fn check_agreement(
         return Err(Refusal::CertificateMismatch);
     }
     let both = signed && certified.is_some();
-    if security.keys.requires_both(principal) && !both {
+    if security.keys.load().requires_both(principal) && !both {
         return Err(Refusal::BothRequired);
     }
     Ok(())
@@ -212,16 +214,27 @@ async fn remember(security: &Security, now_s: u64, claim: &Claim) -> Result<(), 
     }
 }
 
+/// Keeps callers off paths that are certainly not theirs, before anything counts against whoever the path names.
 /// Metrics are for operators; their handler serves whoever comes to it.
-fn check_metrics(request: &ServiceRequest, proof: &Proof) -> Result<(), Refusal> {
-    let is_operator = match &proof.identity {
-        Identity::Proved(Principal::Operator { .. }) | Identity::Development => true,
-        Identity::Proved(Principal::Platform(_) | Principal::Channel(_)) => false,
-    };
-    if request.path() == endpoint::METRICS.path && !is_operator {
-        return Err(Refusal::Role { needed: Role::Viewer });
+fn check_path(request: &ServiceRequest, identity: &Identity) -> Result<(), Refusal> {
+    let path = request.path();
+    let Identity::Proved(principal) = identity else { return Ok(()) };
+    let is_metrics = path == endpoint::METRICS.path;
+    match principal {
+        Principal::Platform(_) | Principal::Channel(_) if is_metrics => {
+            Err(Refusal::Role { needed: Role::Viewer })
+        }
+        Principal::Platform(proved) if named_platform(path).is_some_and(|named| named != Some(*proved)) => {
+            Err(Refusal::ForeignPlatform)
+        }
+        Principal::Platform(_) | Principal::Channel(_) | Principal::Operator { .. } => Ok(()),
     }
-    Ok(())
+}
+
+/// The platform that a path names, if it is a path of platforms: a number, or something else.
+fn named_platform(path: &str) -> Option<Option<PlatformId>> {
+    let segment = path.strip_prefix("/v1/platforms/")?.split('/').next()?;
+    Some(segment.parse().ok().map(PlatformId))
 }
 
 /// Logs why somebody was not let in: what was claimed, never what was signed.

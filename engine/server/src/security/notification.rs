@@ -16,7 +16,8 @@ impl Signer for Security {
         body: &[u8],
     ) -> Result<Vec<(&'static str, String)>, String> {
         let message = notification_message(id, at_s, body);
-        let shared = self.keys.shared_with(platform, at_s).and_then(|entry| {
+        let keys = self.keys.load();
+        let shared = keys.shared_with(platform, at_s).and_then(|entry| {
             let signature = entry.verifying.sign_with_secret(&message)?;
             Some((entry.id.to_string(), signature))
         });

@@ -219,6 +219,16 @@ impl House {
         Self { engine, dir, url, server, http: reqwest::Client::new(), keys }
     }
 
+    /// Puts other keys in force while requests flow.
+    pub fn reload(
+        &self,
+        change: impl Fn(&mut Config),
+    ) -> Result<(), suanpan_server::security::SecurityFault> {
+        let (mut config, _) = config(self.dir.path());
+        change(&mut config);
+        self.server.reload_keys(&config)
+    }
+
     pub async fn close(self) -> TempDir {
         self.server.stop().await;
         self.engine.shutdown().await.unwrap();

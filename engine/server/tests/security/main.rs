@@ -8,6 +8,8 @@ mod certificates;
 mod connections;
 mod examples;
 mod house;
+mod logged;
+mod notified;
 mod operators;
 mod own;
 mod signatures;

@@ -218,3 +218,20 @@ async fn an_answer_that_grows_is_signed_at_its_head() {
     assert_eq!(key.verify(&message, told.header(header::SIGNATURE)), Ok(()));
     assert!(!told.is_signed("mall-1", &key, request.nonce()), "the body is not covered");
 }
+
+#[actix_web::test]
+async fn keys_change_while_requests_flow_and_a_key_that_cannot_be_read_changes_nothing() {
+    let house = House::open().await;
+    let path = format!("{MALL}/campaigns");
+    let ask = async |key: &str| house.ask(key, "GET", &path, &Value::Null).await.code();
+    assert_eq!((ask("mall-1").await, ask("mall-2").await), (String::new(), String::new()));
+    house.reload(|config| config.security.keys.retain(|key| key.id != "mall-1")).unwrap();
+    assert_eq!((ask("mall-1").await, ask("mall-2").await), ("unknown_key".to_owned(), String::new()));
+    let fault = house.reload(|config| {
+        config.security.keys[1].source = suanpan_server::config::KeySource::File("/no/such/file".into());
+    });
+    assert!(fault.unwrap_err().to_string().contains("/no/such/file"));
+    assert_eq!((ask("mall-1").await, ask("mall-2").await), ("unknown_key".to_owned(), String::new()));
+    house.reload(|_| {}).unwrap();
+    assert_eq!(ask("mall-1").await, "");
+}
