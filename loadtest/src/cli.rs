@@ -16,8 +16,14 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Action {
-    /// Play a workload and check the books.
+    /// Play workloads and check the books.
     Run(RunArgs),
+    /// Look for the highest rate at which the 99th percentile stays under a bound.
+    Search(SearchArgs),
+    /// Break something in the middle of a run.
+    Chaos(ChaosArgs),
+    /// List the workloads that come with the program.
+    Workloads,
     /// Measure memory per account and per live order.
     Memory(MemoryArgs),
     /// Kill an engine at full load and time its recovery.
@@ -27,26 +33,6 @@ pub enum Action {
     /// The process that `recovery` kills.
     #[command(hide = true)]
     Victim(VictimArgs),
-}
-
-/// Named workloads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum WorkloadName {
-    /// One mall order from submission to release, over eight channels: a coupon, two receivers of commission, a fee.
-    Canonical,
-    /// The same with neither coupon nor commission: what the rest costs beside it.
-    Plain,
-}
-
-impl WorkloadName {
-    /// As it is written.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Canonical => "canonical",
-            Self::Plain => "plain",
-        }
-    }
 }
 
 /// Settings of the engine under load.
@@ -66,41 +52,119 @@ pub struct EngineArgs {
     pub seed: u64,
 }
 
-/// Settings of `run`.
+/// What is played, on what, and what is handed over.
 #[derive(Clone, Debug, Args)]
-pub struct RunArgs {
-    /// Which workload.
-    pub workload: WorkloadName,
-    /// Orders kept under way (closed loop).
-    #[arg(long, default_value_t = 4_096, conflicts_with = "rate")]
-    pub in_flight: usize,
-    /// Orders offered a second (open loop); latencies count from the planned time.
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
-    pub rate: Option<u64>,
+pub struct PlayArgs {
     /// Seconds that are measured.
     #[arg(long, default_value_t = 10.0)]
     pub seconds: f64,
-    /// Seconds before that.
+    /// Seconds before that, which are not counted.
     #[arg(long, default_value_t = 3.0)]
     pub warmup: f64,
-    /// Orders after which the run ends, if it has not by then.
+    /// Orders after which a run ends, if it has not by then.
     #[arg(long, default_value_t = u64::MAX, hide_default_value = true)]
     pub orders: u64,
-    /// Buyers.
-    #[arg(long, default_value_t = 100_000)]
-    pub buyers: u64,
-    /// Merchants.
-    #[arg(long, default_value_t = 1_000)]
-    pub merchants: u64,
+    /// Buyers, instead of the workload's.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub buyers: Option<u64>,
+    /// Merchants, instead of the workload's.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub merchants: Option<u64>,
     /// Where the report goes as JSON.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
-    /// Keep the run's directory.
+    /// Where the report goes as a page with plots.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Folder for the latency distributions, a `.hgrm` file for each run and operation.
+    #[arg(long, value_name = "DIR")]
+    pub hgrm: Option<PathBuf>,
+    /// Keep the runs' directories.
     #[arg(long)]
     pub keep: bool,
     /// The engine.
     #[command(flatten)]
     pub engine: EngineArgs,
+}
+
+/// Settings of `run`.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// Workloads: names (see `loadtest workloads`) or paths of TOML files.
+    #[arg(required = true)]
+    pub workloads: Vec<String>,
+    /// Orders kept under way (closed loop); 4096 when neither this nor the workload nor another option says.
+    #[arg(long, conflicts_with_all = ["rate", "steps"], value_parser = positive)]
+    pub in_flight: Option<usize>,
+    /// Orders offered a second (open loop); latencies count from the planned time.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "steps")]
+    pub rate: Option<u64>,
+    /// Several rates, one run each: `1000,2000,5000`.
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u64).range(1..))]
+    pub steps: Vec<u64>,
+    /// How often each is played; medians are told.
+    #[arg(long, default_value_t = 1, value_parser = positive)]
+    pub runs: usize,
+    /// How and with what.
+    #[command(flatten)]
+    pub play: PlayArgs,
+}
+
+/// Settings of `search`.
+#[derive(Clone, Debug, Args)]
+pub struct SearchArgs {
+    /// The workload: a name or the path of a TOML file.
+    #[arg(default_value = "canonical")]
+    pub workload: String,
+    /// The bound that the 99th percentile of whole orders must keep, in milliseconds.
+    #[arg(long, default_value_t = 20.0)]
+    pub p99_ms: f64,
+    /// Rate of the first try.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub from: u64,
+    /// How close the answer must be, in percent.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=50))]
+    pub within: u64,
+    /// How and with what.
+    #[command(flatten)]
+    pub play: PlayArgs,
+}
+
+/// What breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ChaosKind {
+    /// The journal's disk neither writes nor syncs.
+    DiskStall,
+    /// The journal's disk has no space.
+    DiskFull,
+    /// Three channels fail every payment.
+    Channels,
+}
+
+/// Settings of `chaos`.
+#[derive(Clone, Debug, Args)]
+pub struct ChaosArgs {
+    /// What breaks.
+    pub kind: ChaosKind,
+    /// The workload: a name or the path of a TOML file.
+    #[arg(default_value = "canonical")]
+    pub workload: String,
+    /// When it breaks, in seconds after the first order.
+    #[arg(long, default_value_t = 5.0)]
+    pub at: f64,
+    /// How long it stays broken, in seconds.
+    #[arg(long = "for", default_value_t = 2.0)]
+    pub lasts: f64,
+    /// Orders offered a second; 1000 when absent.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub rate: Option<u64>,
+    /// How and with what.
+    #[command(flatten)]
+    pub play: PlayArgs,
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "a number above zero".to_owned())
 }
 
 /// Settings of `memory`.

@@ -1,32 +1,34 @@
-//! The driver: one thread that submits orders, releases what is frozen, and measures.
+//! The driver: one thread that submits orders, goes on with what is frozen, and measures.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, bail};
-use smol_str::SmolStr;
-use suanpan_model::command::OrderRef;
 use suanpan_model::event::EventKind;
-use suanpan_model::{OrderCommand, OrderId, OrderStatus, RejectCode, Ticket};
+use suanpan_model::{OrderId, RejectCode, Ticket};
 use suanpan_runtime::{Answer, Command, Reply, Request};
 
-use crate::latency::{Latencies, Percentiles};
+use crate::clock::Clock;
+use crate::latency::Latencies;
+use crate::operation::Operation;
 use crate::target::Target;
 use crate::workload::Workload;
-use crate::world::PLATFORM;
 
 mod inbox;
+mod orders;
 mod pacing;
+mod plan;
 mod slots;
 mod tally;
 #[cfg(test)]
 mod tests;
 
+pub use inbox::Inbox;
 pub use pacing::Pacing;
+pub use plan::{Outcome, Plan, Tick};
 pub use tally::{Finished, SAMPLES, Tally};
 
-use inbox::Inbox;
-use slots::{Slots, Step, is_release};
+use slots::{Slots, Step, action_of};
 
 /// Largest batch that is submitted at once.
 const BATCH: usize = 512;
@@ -34,59 +36,6 @@ const BATCH: usize = 512;
 const REJECTS_MAX: u64 = 10_000;
 /// How long the driver waits before it repeats what was refused as busy.
 const BUSY_PAUSE_NS: u64 = 20_000_000;
-
-/// How a run goes.
-#[derive(Clone, Copy, Debug)]
-pub struct Plan {
-    /// When orders are sent.
-    pub pacing: Pacing,
-    /// Time before the measured window.
-    pub warmup: Duration,
-    /// The measured window.
-    pub window: Duration,
-    /// How many orders are sent at the most.
-    pub orders_max: u64,
-    /// How long after the window the last orders may take.
-    pub patience: Duration,
-    /// How often the run is told of.
-    pub tick: Duration,
-}
-
-/// How a run stands.
-#[derive(Clone, Copy, Debug)]
-pub struct Tick {
-    /// Since the start.
-    pub elapsed: Duration,
-    /// Whether the measured window has begun.
-    pub measuring: bool,
-    /// Orders finished since the start.
-    pub finished: u64,
-    /// Orders finished a second since the last tick.
-    pub per_second: f64,
-    /// Latencies of whole orders since the last tick.
-    pub latency: Percentiles,
-    /// Orders under way.
-    pub under_way: usize,
-    /// The order that finished last.
-    pub last: OrderId,
-}
-
-/// What a run came to.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The counts.
-    pub tally: Tally,
-    /// Orders finished inside the measured window.
-    pub orders: u64,
-    /// How long the measured window was.
-    pub window: Duration,
-    /// From the end of the window until nothing was under way.
-    pub drain: Duration,
-    /// Orders still under way when patience ran out.
-    pub unfinished: usize,
-    /// Batches of requests that were submitted.
-    pub batches: u64,
-}
 
 /// Plays `workload` against `target` as `plan` says; `told` hears how it stands. A false answer ends the sending.
 ///
@@ -96,12 +45,14 @@ pub fn drive(
     target: &impl Target,
     workload: &Workload,
     plan: &Plan,
+    clock: &impl Clock,
     told: &mut dyn FnMut(&Tick) -> bool,
 ) -> Result<Outcome> {
     let tally = Tally::new(workload.templates().len())?;
     let driver = Driver {
         target,
         workload,
+        clock,
         inbox: Inbox::new(target),
         slots: Slots::default(),
         tally,
@@ -111,15 +62,18 @@ pub fn drive(
         early: Vec::new(),
         recent: Latencies::new()?,
         last: OrderId(0),
-        epoch: Instant::now(),
+        orders: 0,
+        accepted_ns: 0,
         window: (nanos(plan.warmup), nanos(plan.warmup).saturating_add(nanos(plan.window))),
+        rides_out: plan.rides_out,
     };
     driver.run(plan, told)
 }
 
-struct Driver<'a, T: Target> {
+struct Driver<'a, T: Target, C: Clock> {
     target: &'a T,
     workload: &'a Workload,
+    clock: &'a C,
     inbox: Inbox,
     slots: Slots,
     tally: Tally,
@@ -128,22 +82,26 @@ struct Driver<'a, T: Target> {
     /// What was refused as busy, and when it is tried again.
     retries: VecDeque<(u64, Ticket)>,
     /// Orders whose notice came before their acknowledgement was read.
-    early: Vec<OrderId>,
+    early: Vec<(OrderId, EventKind)>,
     recent: Latencies,
     last: OrderId,
-    epoch: Instant,
+    /// Orders finished inside the window.
+    orders: u64,
+    /// When the last creation was acknowledged.
+    accepted_ns: u64,
     /// Begin and end of the measured window.
     window: (u64, u64),
+    rides_out: bool,
 }
 
-impl<T: Target> Driver<'_, T> {
+impl<T: Target, C: Clock> Driver<'_, T, C> {
     fn run(mut self, plan: &Plan, told: &mut dyn FnMut(&Tick) -> bool) -> Result<Outcome> {
         let mut next_tick = nanos(plan.tick);
         let mut told_at = (0, 0);
         let mut is_sending = true;
         let mut ended_at = None;
         loop {
-            let now = self.now();
+            let now = self.clock.now_ns();
             self.listen(now)?;
             self.retry(now);
             if is_sending && (now >= self.window.1 || self.tally.sent >= plan.orders_max) {
@@ -162,18 +120,15 @@ impl<T: Target> Driver<'_, T> {
                 }
             }
             if self.tally.rejected() > REJECTS_MAX {
-                bail!("the engine refuses too much: {:?}", self.tally.rejects);
+                bail!("the target refuses too much: {:?}", self.tally.rejects);
             }
             if now >= next_tick {
                 next_tick = now + nanos(plan.tick);
                 is_sending &= told(&self.tick(now, &mut told_at));
             }
-            self.inbox.wait(plan.pacing.nap(now, self.tally.sent), self.slots.len());
+            let nap = if is_sending { plan.pacing.nap(now, self.tally.sent) } else { pacing::NAP_MAX };
+            self.clock.wait(&self.inbox, nap, self.slots.len());
         }
-    }
-
-    fn now(&self) -> u64 {
-        nanos(self.epoch.elapsed())
     }
 
     /// Reads everything that has arrived. Notices are taken first, so that almost always their acknowledgements,
@@ -189,97 +144,96 @@ impl<T: Target> Driver<'_, T> {
                 self.answer(answer, now);
             }
         }
-        for order in early {
-            self.frozen(order);
+        for (order, kind) in early {
+            self.notice(order, kind, now);
         }
         for notice in notices.iter().flat_map(|batch| batch.iter()) {
-            match notice.kind {
-                EventKind::Frozen => self.frozen(notice.order),
-                EventKind::Failed | EventKind::Closed | EventKind::Refunded => self.ended(notice.order),
-                _ => {}
-            }
+            self.notice(notice.order, notice.kind, now);
         }
         Ok(())
     }
 
+    fn notice(&mut self, order: OrderId, kind: EventKind, now: u64) {
+        match kind {
+            EventKind::Frozen => match self.slots.of(order).copied() {
+                Some(slot) if slot.step == Step::Freeze => {
+                    if self.is_measured(slot.start_ns) {
+                        self.tally.took(Operation::Pay, now.saturating_sub(slot.start_ns));
+                    }
+                    self.go_on(&slot, 1, now);
+                }
+                Some(_) => {}
+                None => self.early.push((order, kind)),
+            },
+            EventKind::Failed | EventKind::Closed => match self.slots.of(order) {
+                Some(_) => self.unpaid(order),
+                None => self.early.push((order, kind)),
+            },
+            EventKind::RefundSucceeded => match self.slots.of(order) {
+                Some(slot) if matches!(slot.step, Step::Refund(_)) => {
+                    let slot = *slot;
+                    self.refunded(&slot, now);
+                }
+                Some(slot) if matches!(slot.step, Step::Act(_)) => slot.refunded = true,
+                Some(_) | None => {}
+            },
+            EventKind::RefundFailed if self.slots.close(order) => {
+                self.tally.strange(|| format!("a refund of order {order} was refused by its channel"));
+            }
+            _ => {}
+        }
+    }
+
     fn answer(&mut self, answer: Answer, now: u64) {
         let ticket = answer.ticket;
-        let step = if is_release(ticket) { Step::Release } else { Step::Create };
-        let Some(slot) = self.slots.awaited(ticket, step) else {
+        let Some(slot) = self.slots.awaited(ticket).copied() else {
             self.tally.strange(|| format!("an answer that nobody awaits: {:?}", answer.result));
             return;
         };
-        let slot = *slot;
-        let summary = match answer.result {
-            Ok(Reply::Order(summary)) => summary,
+        match answer.result {
+            Ok(Reply::Order(summary)) if action_of(ticket) == 0 => self.created(ticket, &slot, &summary, now),
+            Ok(Reply::Order(summary)) => self.acted(ticket, &slot, &summary, now),
             Ok(Reply::Life(_)) => {
                 self.tally.strange(|| "a life, although nobody asked for one".to_owned());
-                return;
             }
-            Err(reject) if reject.code == RejectCode::Busy => {
+            Err(reject) if self.is_for_now(reject.code) => {
                 self.tally.busy += 1;
                 self.retries.push_back((now + BUSY_PAUSE_NS, ticket));
-                return;
             }
             Err(reject) => {
-                self.tally.reject(reject.code);
-                self.tally.strange(|| format!("{step:?}: {reject}"));
-                self.slots.close(ticket);
-                return;
+                if action_of(ticket) == 0 && self.workload.expects(reject.code) {
+                    self.tally.planned_reject(reject.code);
+                    if self.is_measured(slot.start_ns) {
+                        self.tally.took(Operation::Submit, now.saturating_sub(slot.start_ns));
+                    }
+                } else {
+                    self.tally.reject(reject.code);
+                    self.tally.strange(|| format!("{:?}: {reject}", slot.step));
+                }
+                self.slots.refused(ticket);
             }
-        };
-        if summary.repeat {
-            self.tally.strange(|| format!("a repeat, although nothing was asked twice: {summary:?}"));
-        }
-        let is_measured = self.window.0 <= now && now < self.window.1;
-        let took = now.saturating_sub(slot.start_ns);
-        if step == Step::Create {
-            self.tally.acknowledged += 1;
-            if is_measured {
-                self.tally.create_ack.record_ns(took);
-            }
-            self.slots.created(ticket, summary.id);
-            return;
-        }
-        if summary.status != OrderStatus::Settled || summary.id != slot.order {
-            self.tally.strange(|| format!("released {} and is now {summary:?}", slot.order));
-        }
-        self.tally.finish(slot.order, slot.count, self.workload.template_of(slot.count));
-        self.recent.record_ns(took);
-        if is_measured {
-            self.tally.order.record_ns(took);
-            let second = usize::try_from((now - self.window.0) / 1_000_000_000).unwrap_or(0);
-            if self.tally.by_second.len() <= second {
-                self.tally.by_second.resize(second + 1, 0);
-            }
-            self.tally.by_second[second] += 1;
-        }
-        self.last = slot.order;
-        self.slots.close(ticket);
-    }
-
-    fn frozen(&mut self, order: OrderId) {
-        match self.slots.frozen(order) {
-            Some(ticket) => self.push(ticket, release(order)),
-            None => self.early.push(order),
         }
     }
 
-    fn ended(&mut self, order: OrderId) {
-        if self.slots.lost(order) {
-            self.tally.lost += 1;
-            self.tally.strange(|| format!("order {order} ended without being paid"));
-        }
+    /// Whether a refusal says nothing about the request itself.
+    const fn is_for_now(&self, code: RejectCode) -> bool {
+        matches!(code, RejectCode::Busy) || (self.rides_out && matches!(code, RejectCode::Unavailable))
+    }
+
+    /// Whether an order that was planned for `start_ns` counts. What is planned inside the window counts whenever it
+    /// ends: a stall at the end of the window is not left out.
+    const fn is_measured(&self, start_ns: u64) -> bool {
+        self.window.0 <= start_ns && start_ns < self.window.1
     }
 
     /// Sends again what was refused as busy; its latency still counts from the first time.
     fn retry(&mut self, now: u64) {
         while let Some((_, ticket)) = self.retries.pop_front_if(|(due, _)| *due <= now) {
-            let step = if is_release(ticket) { Step::Release } else { Step::Create };
-            let Some(slot) = self.slots.awaited(ticket, step).copied() else { continue };
-            let command = match step {
-                Step::Release => release(slot.order),
-                Step::Create | Step::Freeze | Step::Free => Command::Create(self.workload.terms(slot.count)),
+            let Some(slot) = self.slots.awaited(ticket).copied() else { continue };
+            let action = self.workload.course_of(slot.count).action(action_of(ticket));
+            let command = match action {
+                Some(action) => self.workload.command(slot.order, action),
+                None => Command::Create(self.workload.terms(slot.count)),
             };
             self.push(ticket, command);
         }
@@ -331,26 +285,14 @@ impl<T: Target> Driver<'_, T> {
     fn outcome(self, ended_at: u64, now: u64) -> Outcome {
         let end = ended_at.min(self.window.1);
         Outcome {
-            orders: self.tally.order.count(),
+            orders: self.orders,
             window: Duration::from_nanos(end.saturating_sub(self.window.0)),
+            acceptance: Duration::from_nanos(self.accepted_ns),
             drain: Duration::from_nanos(now - ended_at),
             unfinished: self.slots.len(),
             batches: self.batches,
             tally: self.tally,
         }
-    }
-}
-
-fn release(order: OrderId) -> Command {
-    Command::Order {
-        platform: Some(PLATFORM),
-        order: OrderRef::Id(order),
-        command: OrderCommand::Release {
-            release_no: SmolStr::default(),
-            sub_order: None,
-            amount: None,
-            payees: Vec::new(),
-        },
     }
 }
 

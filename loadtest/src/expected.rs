@@ -1,7 +1,9 @@
 //! What an order must come to, in cents: worked out here once more, plainly, so that the engine is not checked
 //! against itself.
 
-use suanpan_model::{CardType, Tariff};
+use suanpan_model::{Amount, CardType, Tariff};
+
+use crate::operation::Course;
 
 /// The commission of the platform in basis points.
 pub const COMMISSION_BPS: u32 = 500;
@@ -44,14 +46,21 @@ pub fn parts(amount: u64, subsidy: u64, fee: u64, bps: [u32; 2]) -> Parts {
     }
 }
 
-/// Divides `amount` among receivers of `bps` basis points each and, last, whoever gets the rest: first everybody's
-/// whole cents, then one cent each to those with the largest remainder, the earlier one first.
+/// Divides `amount` among receivers of `bps` basis points each and, last, whoever gets the rest.
 #[must_use]
 pub fn split(amount: u64, bps: &[u32]) -> Vec<u64> {
     let mut weights: Vec<u64> = bps.iter().map(|part| u64::from(*part)).collect();
     weights.push(10_000 - weights.iter().sum::<u64>());
-    let mut cents: Vec<u64> = weights.iter().map(|weight| amount * weight / 10_000).collect();
-    let mut remainders: Vec<u64> = weights.iter().map(|weight| amount * weight % 10_000).collect();
+    by_weight(amount, &weights)
+}
+
+/// Divides `amount` in proportion to `weights`, which are not all zero: first everybody's whole cents, then one cent
+/// each to those with the largest remainder, the earlier one first.
+#[must_use]
+pub fn by_weight(amount: u64, weights: &[u64]) -> Vec<u64> {
+    let whole: u64 = weights.iter().sum();
+    let mut cents: Vec<u64> = weights.iter().map(|weight| amount * weight / whole).collect();
+    let mut remainders: Vec<u64> = weights.iter().map(|weight| amount * weight % whole).collect();
     while cents.iter().sum::<u64>() < amount {
         let mut largest = 0;
         for index in 0..remainders.len() {
@@ -87,9 +96,58 @@ pub fn fee(tariff: &Tariff, amount: u64, card: Option<CardType>) -> u64 {
     0
 }
 
+/// What an order leaves behind once everything was done with it, in minor units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Net {
+    /// What the merchant has more than before.
+    pub merchant: i128,
+    /// What the agent has more.
+    pub agent: i128,
+    /// What the platform earned.
+    pub commission: i128,
+    /// What merchants paid for channels.
+    pub fee_income: i128,
+    /// What the coupon fund paid.
+    pub fund: i128,
+    /// What the payer got back; nothing when nothing was given back.
+    pub refunded: Option<u64>,
+}
+
+/// What is left of an order of `parts` after its `course`. A fee that was borne is not given back.
+#[must_use]
+pub fn net(parts: Parts, course: Course) -> Net {
+    let Parts { amount, subsidy, payable, fee, commission, agent, merchant } = parts;
+    let released = Net {
+        merchant: i128::from(merchant),
+        agent: i128::from(agent),
+        commission: i128::from(commission),
+        fee_income: i128::from(fee),
+        fund: i128::from(subsidy),
+        refunded: None,
+    };
+    match course {
+        Course::Release | Course::Milestones { .. } => released,
+        Course::RefundFrozen => Net { refunded: Some(payable), ..Net::default() },
+        Course::RefundReleased { part } => {
+            let part = part.map_or(amount, Amount::minor);
+            // The merchant gives back its part and that of the channel's fee.
+            let back = by_weight(part, &[commission, agent, merchant + fee]);
+            let paid = by_weight(part, &[payable, subsidy]);
+            Net {
+                commission: released.commission - i128::from(back[0]),
+                agent: released.agent - i128::from(back[1]),
+                merchant: released.merchant - i128::from(back[2]),
+                fee_income: released.fee_income,
+                fund: released.fund - i128::from(paid[1]),
+                refunded: Some(paid[0]),
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use suanpan_model::{Amount, TariffBand};
+    use suanpan_model::TariffBand;
 
     use super::*;
 
@@ -115,6 +173,32 @@ mod tests {
                 [commission, agent, merchant],
                 "{amount}"
             );
+        }
+    }
+
+    #[test]
+    fn what_is_left_by_hand() {
+        // 100.00 with a coupon of 5.00, a fee of 0.30, commissions of 5 and 2 per cent.
+        let parts = parts(10_000, 500, 30, [COMMISSION_BPS, AGENT_BPS]);
+        let course = |part| Course::RefundReleased { part };
+        let table = [
+            // course, [merchant, agent, commission, fee income, fund], back to the payer
+            (Course::Release, [9_270, 200, 500, 30, 500], None),
+            (Course::Milestones { first: Amount::from_minor(1) }, [9_270, 200, 500, 30, 500], None),
+            (Course::RefundFrozen, [0, 0, 0, 0, 0], Some(9_500)),
+            (course(None), [-30, 0, 0, 30, 0], Some(9_500)),
+            // Of 0.10: 0.005, 0.002 and 0.093, the first cent to the largest remainder; 0.095 and 0.005 of coupon.
+            (course(Some(Amount::from_minor(10))), [9_261, 200, 499, 30, 500], Some(10)),
+            (course(Some(Amount::from_minor(5_000))), [4_620, 100, 250, 30, 250], Some(4_750)),
+        ];
+        for (course, left, refunded) in table {
+            let net = net(parts, course);
+            let found = [net.merchant, net.agent, net.commission, net.fee_income, net.fund];
+            assert_eq!((found, net.refunded), (left, refunded), "{course:?}");
+            let everybody = net.merchant + net.agent + net.commission + net.fee_income - net.fund;
+            let payer =
+                if course == Course::RefundFrozen { 0 } else { 9_500 - i128::from(refunded.unwrap_or(0)) };
+            assert_eq!(everybody, payer, "{course:?}: what the payer is out of pocket is somewhere");
         }
     }
 

@@ -59,6 +59,35 @@ impl Latencies {
         self.0.reset();
     }
 
+    /// The longest, in microseconds.
+    #[must_use]
+    pub fn max_us(&self) -> u64 {
+        self.0.max()
+    }
+
+    /// Mean and standard deviation, in microseconds.
+    #[must_use]
+    pub fn mean_and_deviation_us(&self) -> (f64, f64) {
+        (self.0.mean(), self.0.stdev())
+    }
+
+    /// The latency in microseconds that this share of all does not exceed.
+    #[must_use]
+    pub fn at(&self, quantile: f64) -> u64 {
+        self.0.value_at_quantile(quantile)
+    }
+
+    /// The distribution, denser towards its end: quantile, latency in microseconds, how many are no longer.
+    #[must_use]
+    pub fn distribution(&self, ticks_per_half: u32) -> Vec<(f64, u64, u64)> {
+        let mut so_far = 0;
+        let steps = self.0.iter_quantiles(ticks_per_half).map(|step| {
+            so_far += step.count_since_last_iteration();
+            (step.quantile_iterated_to(), step.value_iterated_to(), so_far)
+        });
+        steps.collect()
+    }
+
     /// Its percentiles.
     #[must_use]
     pub fn percentiles(&self) -> Percentiles {

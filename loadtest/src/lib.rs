@@ -5,18 +5,25 @@
 //! with sums that the driver made itself. A figure from a run with a difference is worth nothing, so such a run
 //! fails.
 
+pub mod chaos;
 pub mod cli;
+pub mod clock;
 pub mod disk;
 pub mod driver;
 pub mod expected;
 pub mod latency;
 pub mod machine;
 pub mod memory;
+pub mod operation;
 pub mod order_no;
 pub mod random;
+pub mod reading;
 pub mod recovery;
 pub mod report;
 pub mod run;
+pub mod runs;
+pub mod search;
+pub mod series;
 pub mod setup;
 pub mod target;
 pub mod verify;

@@ -73,6 +73,25 @@ pub fn rss_bytes() -> u64 {
     field_kib("/proc/self/status", "VmRSS:") * 1024
 }
 
+/// Resident memory of another process in bytes; 0 when it is gone.
+#[must_use]
+pub fn rss_bytes_of(pid: u32) -> u64 {
+    field_kib(&format!("/proc/{pid}/status"), "VmRSS:") * 1024
+}
+
+/// CPU time of another process in seconds; 0 when it is gone.
+#[must_use]
+pub fn cpu_seconds_of(pid: u32) -> f64 {
+    let stat = read(&format!("/proc/{pid}/stat"));
+    name_and_ticks(&stat).map_or(0.0, |(_, ticks)| ticks as f64 / TICKS_PER_SECOND)
+}
+
+/// How many tasks wanted to run on this machine over the last minute, on average.
+#[must_use]
+pub fn load_average() -> f64 {
+    read("/proc/loadavg").split(' ').next().and_then(|text| text.parse().ok()).unwrap_or(0.0)
+}
+
 /// CPU time of this process in clock ticks of [`TICKS_PER_SECOND`] by thread; of several threads of one name, the
 /// later ones are numbered.
 #[must_use]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 use loadtest::cli::{Action, Cli};
-use loadtest::{disk, memory, recovery, run};
+use loadtest::{chaos, disk, memory, recovery, runs, search};
 
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
@@ -13,7 +13,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> Result<ExitCode> {
     let is_well = match Cli::parse().action {
-        Action::Run(args) => run::run(&args)?,
+        Action::Run(args) => runs::run(&args)?,
+        Action::Search(args) => search::run(&args)?,
+        Action::Chaos(args) => chaos::run(&args)?,
+        Action::Workloads => runs::list(),
         Action::Memory(args) => memory::run(&args)?,
         Action::Recovery(args) => recovery::run(&args)?,
         Action::Disk(args) => disk::run(&args)?,

@@ -18,7 +18,7 @@ use crate::cli::MemoryArgs;
 use crate::order_no::payer;
 use crate::report::{self, Origin};
 use crate::run::{fresh_dir, options, runtime};
-use crate::workload::{Cast, TEMPLATES, Workload};
+use crate::workload::{Cast, Ground, Spec, TEMPLATES, Workload};
 use crate::{machine, setup, world};
 
 /// Orders that are created at once.
@@ -85,7 +85,10 @@ struct MemoryReport {
 pub fn run(args: &MemoryArgs) -> Result<bool> {
     let dir = fresh_dir(&args.engine)?;
     let tokio = runtime()?;
-    let mut descriptors = world::descriptors()?;
+    let mut spec = Spec::find("canonical")?;
+    spec.parties.merchants = MERCHANTS;
+    spec.parties.buyers = args.accounts.saturating_sub(MERCHANTS + setup::AGENTS).max(1);
+    let mut descriptors = world::descriptors(&spec)?;
     for descriptor in &mut descriptors {
         // Nobody is asked while it is measured.
         descriptor.capability.query_ladder = vec![DurationMs::from_days(1)];
@@ -94,7 +97,7 @@ pub fn run(args: &MemoryArgs) -> Result<bool> {
     let router = world::router(&descriptors)?;
     let silent = |capability: &Capability| Arc::new(Silent(capability.clone())) as Arc<dyn Adapter>;
     let adapters = router.capabilities().iter().map(silent).collect();
-    let (instant, _) = world::world(args.engine.seed, None)?;
+    let instant = world::stage(&spec, args.engine.seed, None)?.world;
     let world = World { router: router.clone(), adapters, ..instant };
     let mut options = options(&args.engine, &dir, BATCH);
     options.live_orders_max = options.live_orders_max.max(usize::try_from(args.orders)? + 1);
@@ -102,15 +105,14 @@ pub fn run(args: &MemoryArgs) -> Result<bool> {
 
     let rss_empty = machine::rss_bytes();
     let begin = Instant::now();
-    let cast = tokio.block_on(async {
-        let buyers = args.accounts.saturating_sub(MERCHANTS + setup::AGENTS).max(1);
-        setup::cast(&engine, buyers, MERCHANTS).await
-    })?;
+    let cast = tokio.block_on(setup::cast(&engine, &spec))?;
     settle(&tokio, &engine);
     let (rss_accounts, seconds_accounts) = (machine::rss_bytes(), begin.elapsed());
     println!("{} accounts: {} MiB -> {} MiB", args.accounts, rss_empty >> 20, rss_accounts >> 20);
 
-    let workload = Workload::canonical(&cast, &descriptors, &router, now, args.engine.seed)?;
+    let ground =
+        Ground { cast: &cast, descriptors: &descriptors, router: &router, now, seed: args.engine.seed };
+    let workload = Workload::new(&spec, ground)?;
     let begin = Instant::now();
     tokio.block_on(create(&engine, &workload, &cast, args.orders))?;
     settle(&tokio, &engine);
@@ -169,7 +171,7 @@ async fn create(engine: &Engine, workload: &Workload, cast: &Cast, orders: u64) 
             .map(|count| {
                 let mut terms = workload.terms(count);
                 if let Some(terms) = Arc::get_mut(&mut terms) {
-                    terms.payer = payer(made % cast.buyers);
+                    terms.payer = payer(made % cast.buyers.len() as u64);
                 }
                 made += 1;
                 Command::Create(terms)

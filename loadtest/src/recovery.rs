@@ -14,11 +14,12 @@ use suanpan_runtime::api::TopUp;
 use suanpan_runtime::{Command, Engine, EngineOptions, Reply};
 
 use crate::cli::{RecoveryArgs, VictimArgs};
+use crate::clock::WallClock;
 use crate::driver::{Pacing, Plan, drive};
 use crate::report::{self, Origin};
 use crate::run::{fresh_dir, options, runtime};
 use crate::verify::{Verdict, books};
-use crate::workload::Workload;
+use crate::workload::{Ground, Spec, Workload};
 use crate::world::{CURRENCY, PLATFORM};
 use crate::{machine, setup, world};
 
@@ -52,11 +53,13 @@ struct RecoveryReport {
 pub fn victim(args: &VictimArgs) -> Result<bool> {
     let tokio = runtime()?;
     let (now, seed) = (machine::now(), args.engine.seed);
-    let (world, _) = world::world(seed, Some(&books_dir(&args.dir)?))?;
-    let router = world.router.clone();
-    let engine = Engine::start(without_checkpoint(args, &args.dir), world)?;
-    let cast = tokio.block_on(setup::cast(&engine, 100_000, 1_000))?;
-    let workload = Workload::canonical(&cast, &world::descriptors()?, &router, now, seed)?;
+    let spec = Spec::find("canonical")?;
+    let stage = world::stage(&spec, seed, Some(&books_dir(&args.dir)?))?;
+    let router = stage.world.router.clone();
+    let engine = Engine::start(without_checkpoint(args, &args.dir), stage.world)?;
+    let cast = tokio.block_on(setup::cast(&engine, &spec))?;
+    let ground = Ground { cast: &cast, descriptors: &stage.descriptors, router: &router, now, seed };
+    let workload = Workload::new(&spec, ground)?;
     let plan = Plan {
         pacing: Pacing::Closed { in_flight: IN_FLIGHT },
         warmup: Duration::ZERO,
@@ -64,8 +67,9 @@ pub fn victim(args: &VictimArgs) -> Result<bool> {
         orders_max: u64::MAX,
         patience: Duration::ZERO,
         tick: Duration::from_millis(100),
+        rides_out: false,
     };
-    drive(&engine, &workload, &plan, &mut |tick| {
+    drive(&engine, &workload, &plan, &WallClock::start(), &mut |tick| {
         let mut out = std::io::stdout().lock();
         let told = writeln!(out, "{} {} {}", engine.stats().durable_lsn, tick.finished, tick.last.0);
         told.and_then(|()| out.flush()).is_ok()
@@ -108,7 +112,7 @@ pub fn run(args: &RecoveryArgs) -> Result<bool> {
     println!("killed after {} records and {} orders, {write_seconds:.1} s", life.records, life.finished);
 
     let tokio = runtime()?;
-    let (world, _) = world::world(seed, Some(&books_dir(&dir)?))?;
+    let world = world::stage(&Spec::find("canonical")?, seed, Some(&books_dir(&dir)?))?.world;
     let victim = VictimArgs { dir: dir.clone(), engine: args.engine.clone() };
     let begin = Instant::now();
     let engine = Engine::start(without_checkpoint(&victim, &dir), world)?;

@@ -1,4 +1,4 @@
-//! What a run hands over: a table for people, JSON for the rest.
+//! What a run hands over: tables for people, JSON for the rest.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,8 +7,25 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+use crate::driver::Tally;
 use crate::latency::Percentiles;
 use crate::machine::{self, Machine, MachineTime};
+use crate::operation::Operation;
+use crate::reading::ReadReport;
+use crate::series::Point;
+
+pub mod hgrm;
+pub mod page;
+mod plot;
+pub mod table;
+
+/// What no figure of a run contains.
+pub const NOT_INCLUDED: [&str; 4] = [
+    "networks and real channels: channels are simulated in the target's process and answer at once, unless the workload says otherwise",
+    "in process, HTTP, signatures and JSON; over a URL, TLS unless the URL says https",
+    "a second machine: driver, target and channels share this one, so the driver's CPU time is part of what is shown",
+    "the archive's merging after the end of the run; its lag at the end of the window is shown",
+];
 
 /// Where a figure comes from.
 #[derive(Clone, Debug, Serialize)]
@@ -21,8 +38,10 @@ pub struct Origin {
     pub commit: Option<String>,
     /// The command line.
     pub command: String,
-    /// Directory of journal and store.
+    /// Directory of journal and store, or the server's address.
     pub data: String,
+    /// Tasks that wanted to run over the minute before, on average: somebody else's work, if above the run's own.
+    pub load_average: f64,
 }
 
 impl Origin {
@@ -35,67 +54,40 @@ impl Origin {
             commit: machine::commit(),
             command: machine::command(),
             data: data.display().to_string(),
+            load_average: machine::load_average(),
         }
     }
 }
 
-/// Latencies of a run in microseconds.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct LatencyReport {
-    /// From submission to the acknowledgement of the creation.
-    pub create_ack: Percentiles,
-    /// From submission to the acknowledgement of the release.
-    pub order: Percentiles,
+/// Latencies of one operation.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct OperationReport {
+    /// How many were measured.
+    pub count: u64,
+    /// In microseconds.
+    #[serde(flatten)]
+    pub percentiles: Percentiles,
 }
 
-/// A run of a workload.
-#[derive(Clone, Debug, Serialize)]
-pub struct RunReport {
-    /// Name of the workload.
-    pub workload: &'static str,
-    /// Seed.
-    pub seed: u64,
-    /// Where it comes from.
-    #[serde(flatten)]
-    pub origin: Origin,
-    /// Order shards of the engine.
+/// Latencies of every operation that took place, in microseconds.
+pub type LatencyReport = BTreeMap<&'static str, OperationReport>;
+
+/// The latencies of a tally.
+#[must_use]
+pub fn latencies(tally: &Tally) -> LatencyReport {
+    let measured = Operation::ALL.into_iter().filter_map(|operation| {
+        let latencies = tally.latencies(operation);
+        let (count, percentiles) = (latencies.count(), latencies.percentiles());
+        (count > 0).then_some((operation.name(), OperationReport { count, percentiles }))
+    });
+    measured.collect()
+}
+
+/// What is known of an engine in this process beside the driver's own view.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct EngineReport {
+    /// Order shards.
     pub shards: usize,
-    /// Length of the measured window.
-    pub seconds: f64,
-    /// Orders kept under way, in a closed loop.
-    pub in_flight: Option<usize>,
-    /// Orders offered a second, in an open loop.
-    pub rate: Option<u64>,
-    /// Orders finished inside the window.
-    pub orders: u64,
-    /// The same a second.
-    pub orders_per_second: f64,
-    /// Orders acknowledged over the whole run.
-    pub acknowledged: u64,
-    /// Of these, how many the engine has finished by its own count.
-    pub verified: u64,
-    /// Orders that were looked up one by one and are as expected.
-    pub sampled: u64,
-    /// Figures compared after the run.
-    pub compared: u64,
-    /// Figures that differ.
-    pub differences: u64,
-    /// Requests refused, by code.
-    pub rejects: BTreeMap<&'static str, u64>,
-    /// Requests refused as busy and tried again.
-    pub busy: u64,
-    /// Latencies.
-    pub latency_us: LatencyReport,
-    /// Orders finished in each second of the window.
-    pub orders_by_second: Vec<u64>,
-    /// Resident memory after the drain.
-    pub rss_bytes: u64,
-    /// CPU time over warm-up, window and drain.
-    pub cpu_seconds: f64,
-    /// How the whole machine spent that time; what is busy beyond `cpu_seconds` was somebody else.
-    pub machine_seconds: MachineTime,
-    /// CPU time of this process by thread.
-    pub cpu_seconds_by_thread: BTreeMap<String, f64>,
     /// Bytes of log per order.
     pub log_bytes_per_order: f64,
     /// Log records per order.
@@ -104,62 +96,101 @@ pub struct RunReport {
     pub records_per_group: f64,
     /// p50 and p99 of a group commit in microseconds.
     pub commit_us: (u64, u64),
+    /// p50 and p99 of writing 4 KiB and fdatasync on the same disk before the run, in microseconds.
+    pub disk_us: (u64, u64),
     /// Requests per submitted batch.
     pub requests_per_batch: f64,
-    /// Finished orders that were not yet in the archive when the window closed.
+    /// Finished orders that were not yet in the archive when the driver had ended.
     pub archive_lag: usize,
-    /// From the end of the window until nothing was under way.
-    pub drain_seconds: f64,
+    /// From then until they were.
+    pub archive_seconds: f64,
+    /// Reports of channels that contradicted what was known.
+    pub contradictions: u64,
 }
 
-impl RunReport {
-    /// Prints the table.
-    pub fn print(&self) {
-        println!(
-            "{} seed {} on {} × {}",
-            self.workload, self.seed, self.origin.machine.cores, self.origin.machine.cpu
-        );
-        let row = |name: &str, value: String| println!("  {name:<32}{value:>24}");
-        row("orders/s", format!("{:.0}", self.orders_per_second));
-        row("orders", format!("{} in {:.1} s", self.orders, self.seconds));
-        row("acknowledged / finished", format!("{} / {}", self.acknowledged, self.verified));
-        row("refused / busy", format!("{} / {}", self.rejects.values().sum::<u64>(), self.busy));
-        let mib = |bytes: u64| format!("{} MiB", bytes >> 20);
-        row("resident memory", mib(self.rss_bytes));
-        row(
-            "log per order",
-            format!("{:.0} B, {:.2} records", self.log_bytes_per_order, self.records_per_order),
-        );
-        row("group commit", format!("{:.0} records", self.records_per_group));
-        row("commit p50 / p99", format!("{} / {} µs", self.commit_us.0, self.commit_us.1));
-        row("requests per batch", format!("{:.0}", self.requests_per_batch));
-        row("archive lag", format!("{} orders", self.archive_lag));
-        row("drain", format!("{:.2} s", self.drain_seconds));
-        let MachineTime { busy, idle, disk, stolen } = self.machine_seconds;
-        let acknowledged = self.acknowledged.max(1) as f64;
-        let each = self.cpu_seconds * 1e6 / acknowledged;
-        row("CPU", format!("{:.1} s, {each:.2} µs/order", self.cpu_seconds));
-        let others = (busy - self.cpu_seconds).max(0.0);
-        row("others / idle / disk / stolen", format!("{others:.1} / {idle:.1} / {disk:.1} / {stolen:.1} s"));
-        for (thread, seconds) in &self.cpu_seconds_by_thread {
-            let share = format!("{seconds:.2} s, {:.2} µs/order", seconds * 1e6 / acknowledged);
-            println!("    {thread:<30}{share:>24}");
-        }
-        println!(
-            "  latency in µs {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
-            "p50", "p90", "p99", "p99.9", "p99.99", "max"
-        );
-        for (name, at) in [("create_ack", self.latency_us.create_ack), ("order", self.latency_us.order)] {
-            println!(
-                "    {name:<11} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
-                at.p50, at.p90, at.p99, at.p99_9, at.p99_99, at.max
-            );
-        }
-        println!(
-            "  compared {} figures and {} orders: {} differences",
-            self.compared, self.sampled, self.differences
-        );
-    }
+/// A run of a workload.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunReport {
+    /// Name of the workload.
+    pub workload: String,
+    /// What it is.
+    pub about: String,
+    /// Seed.
+    pub seed: u64,
+    /// Where it comes from.
+    #[serde(flatten)]
+    pub origin: Origin,
+    /// Seconds before the measured window.
+    pub warmup_seconds: f64,
+    /// Length of the measured window.
+    pub seconds: f64,
+    /// Orders kept under way, in a closed loop.
+    pub in_flight: Option<usize>,
+    /// Orders offered a second, in an open loop.
+    pub rate: Option<u64>,
+    /// Orders a request, over HTTP.
+    pub batch: Option<usize>,
+    /// Orders finished inside the window.
+    pub orders: u64,
+    /// The same a second.
+    pub orders_per_second: f64,
+    /// Orders acknowledged over the whole run.
+    pub acknowledged: u64,
+    /// Of these, how many the target has finished by its own count.
+    pub verified: u64,
+    /// Orders that failed or were closed because of their channels.
+    pub unpaid: u64,
+    /// Orders that were looked up one by one and are as expected.
+    pub sampled: u64,
+    /// Figures compared after the run.
+    pub compared: u64,
+    /// Figures that differ.
+    pub differences: u64,
+    /// Requests refused, by code.
+    pub rejects: BTreeMap<&'static str, u64>,
+    /// Requests refused because that is what the workload is about, by code.
+    pub planned_rejects: BTreeMap<&'static str, u64>,
+    /// Requests refused as busy and tried again.
+    pub busy: u64,
+    /// Requests that were recognised as repeats.
+    pub repeats: u64,
+    /// Latencies in microseconds.
+    pub latency_us: LatencyReport,
+    /// Orders finished in each second of the window.
+    pub orders_by_second: Vec<u64>,
+    /// From the first order until the last creation was acknowledged.
+    pub acceptance_seconds: f64,
+    /// From the end of the sending until every order had ended.
+    pub drain_seconds: f64,
+    /// Resident memory of the target after the drain.
+    pub rss_bytes: u64,
+    /// CPU time of the target over warm-up, window and drain.
+    pub cpu_seconds: f64,
+    /// How the whole machine spent that time; what is busy beyond `cpu_seconds` was somebody else.
+    pub machine_seconds: MachineTime,
+    /// CPU time of this process by thread.
+    pub cpu_seconds_by_thread: BTreeMap<String, f64>,
+    /// The engine's own view, when it is in this process.
+    pub engine: Option<EngineReport>,
+    /// What was read beside the orders.
+    pub reading: Option<ReadReport>,
+    /// What happened to the target during the run, and when.
+    pub incidents: Vec<Incident>,
+    /// The run over time.
+    pub points: Vec<Point>,
+}
+
+/// Something that was done to the target during a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Incident {
+    /// What.
+    pub what: String,
+    /// When it began, in seconds after the first order.
+    pub from_s: f64,
+    /// When it was over.
+    pub until_s: f64,
+    /// From its end until orders were finished again, in seconds.
+    pub recovery_s: Option<f64>,
 }
 
 /// Writes a report as JSON.
@@ -167,6 +198,16 @@ impl RunReport {
 /// # Errors
 /// When the file cannot be written.
 pub fn write(report: &impl Serialize, path: &Path) -> Result<()> {
-    let text = serde_json::to_string_pretty(report)?;
-    fs::write(path, text + "\n").with_context(|| format!("writing {}", path.display()))
+    write_text(&(serde_json::to_string_pretty(report)? + "\n"), path)
+}
+
+/// Writes a text.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_text(text: &str, path: &Path) -> Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    }
+    fs::write(path, text).with_context(|| format!("writing {}", path.display()))
 }

@@ -31,6 +31,8 @@ pub struct Announcement {
     pub currency: Currency,
     /// The mall's number of the release or refund; empty where there is none.
     pub number: SmolStr,
+    /// Where the order wants this to be told; empty for the mall's usual address.
+    pub callback: SmolStr,
 }
 
 /// The number of an announcement: unique on its platform, and ascending in the order of the log.

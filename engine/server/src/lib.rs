@@ -16,7 +16,7 @@ mod json_path;
 pub mod key_files;
 pub mod log;
 mod metrics;
-mod notify;
+pub mod notify;
 pub mod problem;
 mod routes;
 pub mod rule_names;

@@ -147,11 +147,9 @@ fn start_notifier(
     engine: &Engine,
     security: &Arc<Security>,
 ) -> Result<Notifier, NotifyFault> {
-    let target = |platform: &PlatformConfig| {
-        let url = platform.notify_url.clone()?;
-        Some(Target { platform: platform.policy.id, url })
-    };
-    let targets = config.platforms.iter().filter_map(target).collect();
+    let target =
+        |platform: &PlatformConfig| Target { platform: platform.policy.id, url: platform.notify_url.clone() };
+    let targets = config.platforms.iter().filter(|platform| platform.policy.announces).map(target).collect();
     let signer: Arc<dyn Signer> = Arc::clone(security) as Arc<dyn Signer>;
     Notifier::start(engine, targets, &config.notifications, &signer)
 }

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// The longest that a driver sleeps when nothing is due.
+pub const NAP_MAX: Duration = Duration::from_millis(1);
+
 /// When the next order is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pacing {
@@ -41,14 +44,13 @@ impl Pacing {
         }
     }
 
-    /// How long until order `sent` has to be sent, at most a millisecond.
+    /// How long until order `sent` has to be sent, at most [`NAP_MAX`].
     #[must_use]
     pub fn nap(self, now_ns: u64, sent: u64) -> Duration {
-        const LONGEST: Duration = Duration::from_millis(1);
         match self {
-            Self::Closed { .. } => LONGEST,
+            Self::Closed { .. } => NAP_MAX,
             Self::Open { per_second } => {
-                Duration::from_nanos(planned_ns(per_second, sent).saturating_sub(now_ns)).min(LONGEST)
+                Duration::from_nanos(planned_ns(per_second, sent).saturating_sub(now_ns)).min(NAP_MAX)
             }
         }
     }

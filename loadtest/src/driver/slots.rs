@@ -13,8 +13,10 @@ pub enum Step {
     Create,
     /// The notice that its money is frozen.
     Freeze,
-    /// The answer to its release.
-    Release,
+    /// The answer to an action, counted from 1.
+    Act(u8),
+    /// The notice that its refund was made; the action was answered.
+    Refund(u8),
 }
 
 /// One order under way.
@@ -24,10 +26,14 @@ pub struct Slot {
     pub step: Step,
     /// How often the slot was used.
     turn: u32,
+    /// Whether the refund was made before its request was answered.
+    pub refunded: bool,
     /// Which order of the run it is.
     pub count: u64,
     /// From when its latency counts.
     pub start_ns: u64,
+    /// When the last action was asked for.
+    pub asked_ns: u64,
     /// The engine's number, once it is known.
     pub order: OrderId,
 }
@@ -40,8 +46,14 @@ pub struct Slots {
     by_order: FxHashMap<OrderId, u32>,
 }
 
-const TURN_BITS: u32 = 31;
-const RELEASE: u64 = 1 << 63;
+const TURN_BITS: u32 = 30;
+const ACTION_SHIFT: u32 = 62;
+
+/// Which step a ticket belongs to: 0 for the creation, then the number of the action.
+#[must_use]
+pub fn action_of(ticket: Ticket) -> u8 {
+    u8::try_from(ticket.0 >> ACTION_SHIFT).unwrap_or(0)
+}
 
 impl Slots {
     /// How many orders are under way.
@@ -59,21 +71,27 @@ impl Slots {
     /// A slot for order `count` and the ticket of its creation.
     pub fn open(&mut self, count: u64, start_ns: u64) -> Ticket {
         let index = self.free.pop().unwrap_or_else(|| {
-            let free = Slot { step: Step::Free, turn: 0, count: 0, start_ns: 0, order: OrderId(0) };
-            self.slots.push(free);
+            let order = OrderId(0);
+            let (step, refunded) = (Step::Free, false);
+            self.slots.push(Slot { step, turn: 0, refunded, count: 0, start_ns: 0, asked_ns: 0, order });
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         });
         let slot = &mut self.slots[index as usize];
         slot.step = Step::Create;
+        slot.refunded = false;
         slot.turn = (slot.turn + 1) & ((1 << TURN_BITS) - 1);
         (slot.count, slot.start_ns) = (count, start_ns);
-        Ticket(u64::from(slot.turn) << 32 | u64::from(index))
+        ticket(slot.turn, index, 0)
     }
 
-    /// The slot that a ticket of `step` names; nothing when that is not awaited.
-    pub fn awaited(&mut self, ticket: Ticket, step: Step) -> Option<&mut Slot> {
+    /// The slot whose answer a ticket is; nothing when no such answer is awaited.
+    pub fn awaited(&mut self, ticket: Ticket) -> Option<&mut Slot> {
         let slot = self.slots.get_mut(place(ticket))?;
         let turn = ticket.0 >> 32 & ((1 << TURN_BITS) - 1);
+        let step = match action_of(ticket) {
+            0 => Step::Create,
+            action => Step::Act(action),
+        };
         (slot.step == step && u64::from(slot.turn) == turn).then_some(slot)
     }
 
@@ -84,36 +102,44 @@ impl Slots {
         self.by_order.insert(order, u32::try_from(place(ticket)).unwrap_or(u32::MAX));
     }
 
-    /// The order whose notice came, with the ticket of its release; nothing when it is not known (yet).
-    pub fn frozen(&mut self, order: OrderId) -> Option<Ticket> {
-        let index = self.by_order.remove(&order)?;
-        let slot = &mut self.slots[index as usize];
-        slot.step = Step::Release;
-        Some(Ticket(RELEASE | u64::from(slot.turn) << 32 | u64::from(index)))
+    /// The slot of an order that was acknowledged and has not ended.
+    pub fn of(&mut self, order: OrderId) -> Option<&mut Slot> {
+        let index = *self.by_order.get(&order)?;
+        self.slots.get_mut(index as usize)
     }
 
-    /// The order that ended without being frozen, if it is known.
-    pub fn lost(&mut self, order: OrderId) -> bool {
+    /// Goes on with action `action` of an order, at `now_ns`; the answer is its ticket.
+    pub fn act(&mut self, order: OrderId, action: u8, now_ns: u64) -> Option<Ticket> {
+        let index = *self.by_order.get(&order)?;
+        let slot = &mut self.slots[index as usize];
+        (slot.step, slot.asked_ns, slot.refunded) = (Step::Act(action), now_ns, false);
+        Some(ticket(slot.turn, index, action))
+    }
+
+    /// The order of `ticket`, which was never acknowledged, is over.
+    pub fn refused(&mut self, ticket: Ticket) {
+        let order = self.slots[place(ticket)].order;
+        if action_of(ticket) > 0 {
+            self.by_order.remove(&order);
+        }
+        self.free_at(u32::try_from(place(ticket)).unwrap_or(u32::MAX));
+    }
+
+    /// An order is over; false when it was not known.
+    pub fn close(&mut self, order: OrderId) -> bool {
         let Some(index) = self.by_order.remove(&order) else { return false };
-        self.close_at(index);
+        self.free_at(index);
         true
     }
 
-    /// The order of `ticket` is over.
-    pub fn close(&mut self, ticket: Ticket) {
-        self.close_at(u32::try_from(place(ticket)).unwrap_or(u32::MAX));
-    }
-
-    fn close_at(&mut self, index: u32) {
+    fn free_at(&mut self, index: u32) {
         self.slots[index as usize].step = Step::Free;
         self.free.push(index);
     }
 }
 
-/// Whether the ticket is that of a release.
-#[must_use]
-pub const fn is_release(ticket: Ticket) -> bool {
-    ticket.0 & RELEASE != 0
+fn ticket(turn: u32, index: u32, action: u8) -> Ticket {
+    Ticket(u64::from(action) << ACTION_SHIFT | u64::from(turn) << 32 | u64::from(index))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the low half is the place")]
@@ -129,21 +155,23 @@ mod tests {
     fn an_order_goes_through_its_steps_once() {
         let mut slots = Slots::default();
         let create = slots.open(0, 10);
-        assert!(!is_release(create));
-        assert!(slots.frozen(OrderId(9)).is_none(), "not known yet");
-        assert_eq!(slots.awaited(create, Step::Create).unwrap().start_ns, 10);
+        assert_eq!(action_of(create), 0);
+        assert!(slots.of(OrderId(9)).is_none(), "not known yet");
+        assert_eq!(slots.awaited(create).unwrap().start_ns, 10);
         slots.created(create, OrderId(9));
-        assert!(slots.awaited(create, Step::Create).is_none(), "answered twice");
-        let release = slots.frozen(OrderId(9)).unwrap();
-        assert!(is_release(release));
-        assert!(slots.frozen(OrderId(9)).is_none(), "noticed twice");
-        assert_eq!(slots.awaited(release, Step::Release).unwrap().order, OrderId(9));
-        slots.close(release);
-        assert!(slots.is_empty() && slots.awaited(release, Step::Release).is_none());
+        assert!(slots.awaited(create).is_none(), "answered twice");
+        let release = slots.act(OrderId(9), 1, 15).unwrap();
+        assert_eq!(action_of(release), 1);
+        assert_eq!(slots.awaited(release).unwrap().order, OrderId(9));
+        let refund = slots.act(OrderId(9), 2, 17).unwrap();
+        assert!(slots.awaited(release).is_none(), "answered twice");
+        assert_eq!((slots.awaited(refund).unwrap().asked_ns, action_of(refund)), (17, 2));
+        assert!(slots.close(OrderId(9)) && !slots.close(OrderId(9)));
+        assert!(slots.is_empty() && slots.awaited(refund).is_none());
         let next = slots.open(1, 20);
         assert_ne!(next, create, "the same slot, another turn");
-        assert!(slots.awaited(create, Step::Create).is_none());
-        slots.created(next, OrderId(10));
-        assert!(slots.lost(OrderId(10)) && slots.is_empty());
+        assert!(slots.awaited(create).is_none());
+        slots.refused(next);
+        assert!(slots.is_empty());
     }
 }

@@ -6,6 +6,7 @@ use anyhow::Result;
 use suanpan_model::{OrderId, RejectCode};
 
 use crate::latency::Latencies;
+use crate::operation::Operation;
 
 /// A finished order that is looked up after the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,24 +24,26 @@ pub struct Tally {
     pub sent: u64,
     /// Creations acknowledged.
     pub acknowledged: u64,
-    /// Releases acknowledged.
+    /// Orders with which everything was done.
     pub finished: u64,
     /// Finished orders per template.
     pub by_template: Vec<u64>,
     /// Refusals other than `busy`, by code.
     pub rejects: BTreeMap<&'static str, u64>,
-    /// Refusals as `busy`; each was tried again.
+    /// Refusals that the workload is about, by code.
+    pub planned_rejects: BTreeMap<&'static str, u64>,
+    /// Refusals for the moment alone (`busy`; `unavailable` where that is ridden out); each was tried again.
     pub busy: u64,
+    /// Requests that the target had carried out before, although it had not said so.
+    pub repeats: u64,
     /// Orders that failed or were closed.
-    pub lost: u64,
+    pub unpaid: u64,
     /// Answers that nobody awaited, repeats, and releases after which something was left.
     pub strange: u64,
     /// Some of the strange ones in words.
     pub examples: Vec<String>,
-    /// From submission to the acknowledgement of the creation, inside the measured window.
-    pub create_ack: Latencies,
-    /// From submission to the acknowledgement of the release, inside the measured window.
-    pub order: Latencies,
+    /// Orders planned inside the measured window, by operation in the order of [`Operation::ALL`].
+    latencies: Vec<Latencies>,
     /// Orders finished in each second of the measured window.
     pub by_second: Vec<u64>,
     samples: Vec<Finished>,
@@ -62,16 +65,28 @@ impl Tally {
             finished: 0,
             by_template: vec![0; templates],
             rejects: BTreeMap::new(),
+            planned_rejects: BTreeMap::new(),
             busy: 0,
-            lost: 0,
+            repeats: 0,
+            unpaid: 0,
             strange: 0,
             examples: Vec::new(),
-            create_ack: Latencies::new()?,
-            order: Latencies::new()?,
+            latencies: Operation::ALL.iter().map(|_| Latencies::new()).collect::<Result<_>>()?,
             by_second: Vec::new(),
             samples: Vec::new(),
             sample_every: 1,
         })
+    }
+
+    /// Latencies of an operation.
+    #[must_use]
+    pub fn latencies(&self, operation: Operation) -> &Latencies {
+        &self.latencies[operation as usize]
+    }
+
+    /// Records how long an operation took, in nanoseconds.
+    pub fn took(&mut self, operation: Operation, ns: u64) {
+        self.latencies[operation as usize].record_ns(ns);
     }
 
     /// Counts a finished order.
@@ -91,9 +106,23 @@ impl Tally {
         self.by_template[template] += 1;
     }
 
-    /// Counts a refusal.
+    /// Counts an order that ended in the measured window, in its second of it (from 0).
+    pub fn ended_in(&mut self, second: u64) {
+        let second = usize::try_from(second).unwrap_or(0);
+        if self.by_second.len() <= second {
+            self.by_second.resize(second + 1, 0);
+        }
+        self.by_second[second] += 1;
+    }
+
+    /// Counts a refusal that the workload does not ask for.
     pub fn reject(&mut self, code: RejectCode) {
         *self.rejects.entry(code.code()).or_insert(0) += 1;
+    }
+
+    /// Counts a refusal that the workload is about.
+    pub fn planned_reject(&mut self, code: RejectCode) {
+        *self.planned_rejects.entry(code.code()).or_insert(0) += 1;
     }
 
     /// Counts something that should not happen.
@@ -111,7 +140,7 @@ impl Tally {
         &self.samples
     }
 
-    /// Refusals other than `busy`.
+    /// Refusals other than `busy` that the workload does not ask for.
     #[must_use]
     pub fn rejected(&self) -> u64 {
         self.rejects.values().sum()

@@ -58,5 +58,6 @@ pub fn announce(order: &Order, place: usize, event: &OrderEvent) -> Option<Annou
         amount,
         currency: order.terms.currency,
         number: number.into(),
+        callback: order.terms.callback.clone(),
     })
 }

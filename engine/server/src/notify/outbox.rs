@@ -66,17 +66,17 @@ impl Outbox {
         self.waiting.first().map(|(due, _)| *due)
     }
 
-    /// Takes up the announcements that follow the cursor.
-    pub fn take(&mut self, ids: &[AnnouncementId], now: TimestampMs) -> Changes {
+    /// Takes up announcements that follow the cursor: those in `ids`. Of the others up to `upto` nobody is told.
+    pub fn take(&mut self, ids: &[AnnouncementId], upto: AnnouncementId, now: TimestampMs) -> Changes {
         let mut changes = Changes::new();
-        let cursor = self.cursor;
-        for id in ids.iter().filter(|id| **id > cursor) {
-            self.cursor = self.cursor.max(*id);
-            changes.push(self.put(*id, Delivery { due: now, ..Delivery::default() }));
+        if upto <= self.cursor {
+            return changes;
         }
-        if !changes.is_empty() {
-            changes.push((cursor_key(self.platform), Some(encode_row(&self.cursor))));
+        for id in ids.iter().filter(|id| **id > self.cursor && **id <= upto).copied().collect::<Vec<_>>() {
+            changes.push(self.put(id, Delivery { due: now, ..Delivery::default() }));
         }
+        self.cursor = upto;
+        changes.push((cursor_key(self.platform), Some(encode_row(&self.cursor))));
         changes
     }
 
@@ -221,8 +221,11 @@ mod tests {
     #[test]
     fn announcements_go_in_order_and_once() {
         let mut outbox = outbox();
-        assert_eq!(outbox.take(&[id(1), id(2), id(3)], FIRST).len(), 4, "three rows and the cursor");
-        assert!(outbox.take(&[id(2), id(3)], FIRST).is_empty(), "they were taken up");
+        assert_eq!(outbox.take(&[id(1), id(2), id(3)], id(4), FIRST).len(), 4, "three rows and the cursor");
+        assert!(
+            outbox.take(&[id(2), id(4)], id(4), FIRST).is_empty(),
+            "they were taken up, or not to be told"
+        );
         for lsn in 1..=3 {
             assert_eq!(outbox.start(FIRST), Some(id(lsn)));
         }
@@ -236,7 +239,7 @@ mod tests {
     #[test]
     fn a_mall_that_fails_is_told_on_the_schedule_and_then_given_up() {
         let mut outbox = outbox();
-        outbox.take(&[id(1)], FIRST);
+        outbox.take(&[id(1)], id(1), FIRST);
         let (mut now, mut waits) = (FIRST, Vec::new());
         loop {
             assert_eq!(outbox.start(now), Some(id(1)));
@@ -259,7 +262,7 @@ mod tests {
     #[test]
     fn a_refusal_is_final_at_once() {
         let mut outbox = outbox();
-        outbox.take(&[id(1)], FIRST);
+        outbox.take(&[id(1)], id(1), FIRST);
         outbox.start(FIRST);
         assert_eq!(finish(&mut outbox, 1, 404, FIRST), DeliveryState::Dead);
     }
@@ -267,7 +270,7 @@ mod tests {
     #[test]
     fn a_mall_that_is_back_hears_at_once_what_waited_but_not_what_it_asked_to_wait_with() {
         let mut outbox = outbox();
-        outbox.take(&[id(1), id(2), id(3)], FIRST);
+        outbox.take(&[id(1), id(2), id(3)], id(3), FIRST);
         for lsn in 1..=3 {
             outbox.start(FIRST);
             let asked = (lsn == 2).then_some(Duration::from_secs(600));
@@ -286,19 +289,19 @@ mod tests {
     fn pending_is_bounded_and_nothing_is_skipped() {
         let mut outbox = outbox();
         let ids: Vec<AnnouncementId> = (1..).take(PENDING_MAX).map(id).collect();
-        outbox.take(&ids, FIRST);
+        outbox.take(&ids, id(PENDING_MAX as u64), FIRST);
         assert_eq!(outbox.room(), 0);
         assert_eq!(outbox.resend(id(5_000_000), None, FIRST), Some(Vec::new()), "it comes anyway");
         outbox.start(FIRST);
         finish(&mut outbox, 1, 410, FIRST);
-        outbox.take(&[id(PENDING_MAX as u64 + 1)], FIRST);
+        outbox.take(&[id(PENDING_MAX as u64 + 1)], id(PENDING_MAX as u64 + 1), FIRST);
         assert_eq!(outbox.resend(id(1), None, FIRST), None, "there is no room");
     }
 
     #[test]
     fn a_dead_one_is_sent_again_by_hand_with_its_history() {
         let mut outbox = outbox();
-        outbox.take(&[id(1)], FIRST);
+        outbox.take(&[id(1)], id(1), FIRST);
         outbox.start(FIRST);
         let (one, verdict) = answered(404);
         let (_, changes) = outbox.finish(id(1), one, verdict, FIRST);

@@ -27,6 +27,9 @@ use crate::wire::EventOut;
 /// Requests to send again that may wait for one outbox.
 const ASKS_MAX: usize = 64;
 
+/// Announcements that are taken up at once.
+const TAKEN_MAX: usize = 256;
+
 /// Wait after the store refused something.
 const STORE_RETRY: Duration = Duration::from_secs(1);
 
@@ -38,8 +41,8 @@ const SLEEP_MAX: Duration = Duration::from_secs(60);
 pub struct Target {
     /// The mall.
     pub platform: PlatformId,
-    /// Its address.
-    pub url: Url,
+    /// Its address; without one it is told of those orders that name a callback.
+    pub url: Option<Url>,
 }
 
 /// How malls are told.
@@ -144,6 +147,7 @@ impl Notifier {
                 platform,
                 url,
                 client: http::client(options.guard, options.timeout)?,
+                guard: options.guard,
                 in_flight_max: options.in_flight_max,
                 outbox: load(engine, platform, &options.schedule)?,
                 signer: Arc::clone(signer),
@@ -269,8 +273,9 @@ fn read<T: serde::de::DeserializeOwned>(row: &[u8]) -> Result<T, EngineFault> {
 struct Worker {
     engine: Engine,
     platform: PlatformId,
-    url: Url,
+    url: Option<Url>,
     client: reqwest::Client,
+    guard: Guard,
     in_flight_max: usize,
     outbox: Outbox,
     signer: Arc<dyn Signer>,
@@ -318,12 +323,15 @@ impl Worker {
     fn fill(&mut self) -> Result<(), EngineFault> {
         let now = self.engine.now();
         // What is already due goes first; new ones are taken up as room comes.
-        let wanted = self.outbox.room().min(4 * self.in_flight_max);
+        let wanted = self.outbox.room().min(TAKEN_MAX);
         if wanted > 0 && self.outbox.next_due().is_none_or(|due| due > now) {
             let announced = self.engine.announcements(self.platform, self.outbox.cursor(), wanted)?;
-            let ids: Vec<AnnouncementId> = announced.iter().map(|one| one.id).collect();
-            let changes = self.outbox.take(&ids, now);
-            self.write(changes);
+            if let Some(last) = announced.last() {
+                let is_told = |one: &&Announced| self.url.is_some() || !one.announcement.callback.is_empty();
+                let ids: Vec<AnnouncementId> = announced.iter().filter(is_told).map(|one| one.id).collect();
+                let changes = self.outbox.take(&ids, last.id, now);
+                self.write(changes);
+            }
         }
         while self.flights.len() < self.in_flight_max
             && let Some(id) = self.outbox.start(now)
@@ -338,20 +346,30 @@ impl Worker {
 
     fn send(&mut self, announced: &Announced, now: TimestampMs) {
         let id = announced.id;
+        let url = match (announced.announcement.callback.as_str(), &self.url) {
+            ("", Some(url)) => url.clone(),
+            ("", None) => return self.fail(id, now, "there is no address", Verdict::Refused),
+            (callback, _) => match self.guard.read(callback) {
+                Ok(url) => url,
+                Err(fault) => return self.fail(id, now, &format!("expected {fault}"), Verdict::Refused),
+            },
+        };
         let body = serde_json::to_vec(&EventOut::new(announced)).unwrap_or_default();
         let headers = match self.signer.headers(self.platform, &id.to_string(), now.0 / 1_000, &body) {
             Ok(headers) => header_map(&headers),
-            Err(fault) => {
-                let one = Try { at: now, took_ms: 0, status: 0, fault: SmolStr::new(fault) };
-                self.flights.spawn(async move { (id, one, Verdict::Again(None)) });
-                return;
-            }
+            Err(fault) => return self.fail(id, now, &fault, Verdict::Again(None)),
         };
-        let (client, url) = (self.client.clone(), self.url.clone());
+        let client = self.client.clone();
         self.flights.spawn(async move {
             let (one, verdict) = http::tell(&client, url, headers, body, now).await;
             (id, one, verdict)
         });
+    }
+
+    /// Notes a try that does not leave the engine.
+    fn fail(&mut self, id: AnnouncementId, now: TimestampMs, why: &str, verdict: Verdict) {
+        let one = Try { at: now, took_ms: 0, status: 0, fault: SmolStr::new(why) };
+        self.flights.spawn(async move { (id, one, verdict) });
     }
 
     fn land(&mut self, id: AnnouncementId, one: Try, verdict: Verdict) {
@@ -374,17 +392,21 @@ impl Worker {
     }
 
     fn answer(&mut self, ask: Ask) {
-        let earlier = find(&self.engine, self.platform, ask.id);
-        let earlier = earlier.ok().flatten().map(|(_, delivery)| delivery);
-        let result = match self.outbox.resend(ask.id, earlier, self.engine.now()) {
-            Some(changes) => {
-                self.write(changes);
-                Ok(())
-            }
-            None => Err(ResendFault::Busy),
-        };
         // Whoever asked may be gone.
-        let _ = ask.reply.send(result);
+        let _ = ask.reply.send(self.resend(ask.id));
+    }
+
+    fn resend(&mut self, id: AnnouncementId) -> Result<(), ResendFault> {
+        let announced = self.engine.announcement(self.platform, id).map_err(|_| ResendFault::Busy)?;
+        let has_callback = announced.is_some_and(|one| !one.announcement.callback.is_empty());
+        if self.url.is_none() && !has_callback {
+            return Err(ResendFault::NoTarget);
+        }
+        let earlier = find(&self.engine, self.platform, id).map_err(|_| ResendFault::Busy)?;
+        let earlier = earlier.map(|(_, delivery)| delivery);
+        let changes = self.outbox.resend(id, earlier, self.engine.now()).ok_or(ResendFault::Busy)?;
+        self.write(changes);
+        Ok(())
     }
 
     /// Writes rows down. If the store refuses, they are lost with the process at most: then it is told once more.

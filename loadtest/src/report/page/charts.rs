@@ -1,0 +1,144 @@
+//! The charts of one run.
+
+use super::{Axis, Chart, Line, Scale, micros, percent, short};
+use crate::operation::Operation;
+use crate::report::RunReport;
+use crate::report::plot::Span;
+use crate::run::Played;
+use crate::series::Point;
+
+/// Steps of a distribution for each halving of the distance to 100 %.
+const TICKS: u32 = 8;
+
+/// All charts of a run.
+pub(super) fn all(played: &Played) -> Vec<Chart> {
+    let report = &played.report;
+    let mut charts = vec![
+        by_percentile(played),
+        over_time(
+            report,
+            "Latency of whole orders over time",
+            Axis { label: "latency".to_owned(), scale: Scale::Log, text: micros },
+            &[
+                ("max", false, |point| point.max_us as f64),
+                ("p99", false, |point| point.p99_us as f64),
+                ("p50", false, |point| point.p50_us as f64),
+            ],
+            |point| point.p50_us > 0,
+        ),
+        over_time(
+            report,
+            "Throughput over time",
+            linear("orders finished/s", short),
+            &[("finished", true, |point| point.per_second)],
+            |_| true,
+        ),
+    ];
+    let queues: &[Reading] = match report.engine {
+        Some(_) => &[
+            ("orders under way", true, |point| point.under_way as f64),
+            ("requests in the engine", false, |point| point.in_flight as f64),
+        ],
+        None => &[("orders under way", true, |point| point.under_way as f64)],
+    };
+    charts.push(over_time(report, "Queue depth over time", linear("waiting", short), queues, |_| true));
+    charts.push(over_time(
+        report,
+        "CPU over time",
+        linear("processors kept busy", short),
+        &[("target", true, |point| point.cpus)],
+        |_| true,
+    ));
+    charts.push(over_time(
+        report,
+        "Memory over time",
+        linear("resident, MiB", short),
+        &[("target", true, |point| point.rss_bytes as f64 / f64::from(1 << 20))],
+        |_| true,
+    ));
+    if report.engine.is_some() {
+        charts.push(over_time(
+            report,
+            "Archive over time",
+            linear("finished, not yet archived", short),
+            &[("orders", true, |point| point.archive_lag as f64)],
+            |_| true,
+        ));
+    }
+    charts
+}
+
+/// A line over time: its name, whether it is filled, and what it reads.
+type Reading = (&'static str, bool, fn(&Point) -> f64);
+
+fn linear(label: &str, text: fn(f64) -> String) -> Axis {
+    Axis { label: label.to_owned(), scale: Scale::Linear, text }
+}
+
+fn by_percentile(played: &Played) -> Chart {
+    let measured = Operation::ALL.into_iter().filter(|one| played.tally.latencies(*one).count() > 0);
+    let line = |operation: Operation| {
+        let latencies = played.tally.latencies(operation);
+        // Where fewer than one in so many can lie there is nothing to see.
+        let last = 1.0 - 1.0 / (latencies.count() as f64 + 1.0);
+        let steps = latencies.distribution(TICKS).into_iter().filter(|(quantile, ..)| *quantile < 1.0);
+        let mut points: Vec<(f64, f64)> = steps
+            .filter(|(quantile, ..)| *quantile <= last)
+            .map(|(at, us, _)| (at, us.max(1) as f64))
+            .collect();
+        points.push((last, latencies.max_us().max(1) as f64));
+        Line { name: operation.name().to_owned(), points, filled: false }
+    };
+    Chart {
+        title: "Latency by percentile".to_owned(),
+        note: match played.report.rate {
+            Some(_) => {
+                "Open loop: submit, pay and order count from the planned time, so waiting is not hidden."
+            }
+            None => {
+                "Closed loop: a slow target is asked less; for what callers wait, look at a run at a rate."
+            }
+        }
+        .to_owned(),
+        x: Axis { label: "percentile".to_owned(), scale: Scale::Quantile, text: percent },
+        y: Axis { label: "latency".to_owned(), scale: Scale::Log, text: micros },
+        lines: measured.map(line).collect(),
+        spans: Vec::new(),
+    }
+}
+
+fn over_time(
+    report: &RunReport,
+    title: &str,
+    y: Axis,
+    readings: &[Reading],
+    counts: fn(&Point) -> bool,
+) -> Chart {
+    let line = |(name, filled, read): &Reading| Line {
+        name: (*name).to_owned(),
+        filled: *filled,
+        points: report
+            .points
+            .iter()
+            .filter(|point| counts(point))
+            .map(|point| (point.at_s, read(point)))
+            .collect(),
+    };
+    let mut spans = Vec::new();
+    if report.warmup_seconds > 0.0 {
+        let until = report.warmup_seconds;
+        spans.push(Span { what: "warm-up".to_owned(), from: 0.0, until, is_fault: false });
+    }
+    for incident in &report.incidents {
+        let (from, until) = (incident.from_s, incident.until_s);
+        spans.push(Span { what: incident.what.clone(), from, until, is_fault: true });
+    }
+    Chart {
+        title: title.to_owned(),
+        note: String::new(),
+        x: linear("seconds since the first order", short),
+        y,
+        lines: readings.iter().map(line).collect(),
+        spans,
+    }
+}

@@ -1,0 +1,154 @@
+//! Reports as text.
+
+use std::fmt::Write as _;
+
+use super::{NOT_INCLUDED, RunReport};
+use crate::latency::Percentiles;
+use crate::machine::MachineTime;
+use crate::operation::Operation;
+use crate::runs::Median;
+
+/// How orders were sent, in words.
+#[must_use]
+pub fn pace(report: &RunReport) -> String {
+    match (report.rate, report.in_flight) {
+        (Some(rate), _) => format!("{rate}/s"),
+        (None, Some(in_flight)) => format!("{in_flight} in flight"),
+        (None, None) => "one by one".to_owned(),
+    }
+}
+
+/// Everything about one run.
+#[must_use]
+pub fn details(report: &RunReport) -> String {
+    let mut text = String::new();
+    let machine = &report.origin.machine;
+    let _ = writeln!(
+        text,
+        "{} at {}, seed {}, on {} × {} (load {:.1} before)",
+        report.workload,
+        pace(report),
+        report.seed,
+        machine.cores,
+        machine.cpu,
+        report.origin.load_average
+    );
+    let mut row = |name: &str, value: String| {
+        let _ = writeln!(text, "  {name:<32}{value:>28}");
+    };
+    row("orders/s", format!("{:.0}", report.orders_per_second));
+    row("orders", format!("{} in {:.1} s", report.orders, report.seconds));
+    row("warm-up, not counted", format!("{:.1} s", report.warmup_seconds));
+    row("acknowledged / finished / unpaid", {
+        format!("{} / {} / {}", report.acknowledged, report.verified, report.unpaid)
+    });
+    let planned: u64 = report.planned_rejects.values().sum();
+    row("refused / as planned / busy", {
+        format!("{} / {planned} / {}", report.rejects.values().sum::<u64>(), report.busy)
+    });
+    row("all accepted after", format!("{:.2} s", report.acceptance_seconds));
+    row("drained after another", format!("{:.2} s", report.drain_seconds));
+    row("resident memory", format!("{} MiB", report.rss_bytes >> 20));
+    if let Some(engine) = &report.engine {
+        row("log per order", {
+            format!("{:.0} B, {:.2} records", engine.log_bytes_per_order, engine.records_per_order)
+        });
+        row("group commit", format!("{:.0} records", engine.records_per_group));
+        row("commit p50 / p99", format!("{} / {} µs", engine.commit_us.0, engine.commit_us.1));
+        row("disk p50 / p99 before", format!("{} / {} µs", engine.disk_us.0, engine.disk_us.1));
+        row("requests per batch", format!("{:.0}", engine.requests_per_batch));
+        row("archive lag at the end", {
+            format!("{} orders, {:.2} s", engine.archive_lag, engine.archive_seconds)
+        });
+        if engine.contradictions > 0 {
+            row("contradictions of channels", engine.contradictions.to_string());
+        }
+    }
+    if let Some(read) = &report.reading {
+        row("statements, p99", format!("{}, {} µs", read.statements, read.statement_us.p99));
+        row("trial balances, p99", format!("{}, {} µs", read.trial_balances, read.trial_balance_us.p99));
+    }
+    let each = 1e6 / report.acknowledged.max(1) as f64;
+    row("CPU", format!("{:.1} s, {:.2} µs/order", report.cpu_seconds, report.cpu_seconds * each));
+    let MachineTime { busy, idle, disk, stolen } = report.machine_seconds;
+    let others = (busy - report.cpu_seconds).max(0.0);
+    row("others / idle / disk / stolen", format!("{others:.1} / {idle:.1} / {disk:.1} / {stolen:.1} s"));
+    for (thread, seconds) in &report.cpu_seconds_by_thread {
+        row(&format!("  {thread}"), format!("{seconds:.2} s, {:.2} µs/order", seconds * each));
+    }
+    for incident in &report.incidents {
+        let again = incident.recovery_s.map_or("never".to_owned(), |after| format!("{after:.2} s"));
+        let what = format!("{} at {:.1} s", incident.what, incident.from_s);
+        row(&what, format!("{:.2} s, back after {again}", incident.until_s - incident.from_s));
+    }
+    let _ = writeln!(
+        text,
+        "  compared {} figures and {} orders: {} differences",
+        report.compared, report.sampled, report.differences
+    );
+    text
+}
+
+/// Rate × percentiles, a row for each operation of each run.
+#[must_use]
+pub fn latencies(reports: &[RunReport]) -> String {
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
+        "{:<20} {:>14} {:>9}  {:<8} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}  µs",
+        "workload", "offered", "orders/s", "what", "count", "p50", "p90", "p99", "p99.9", "p99.99", "max"
+    );
+    for report in reports {
+        for operation in Operation::ALL {
+            let Some(one) = report.latency_us.get(operation.name()) else { continue };
+            let Percentiles { p50, p90, p99, p99_9, p99_99, max } = one.percentiles;
+            let _ = writeln!(
+                text,
+                "{:<20} {:>14} {:>9.0}  {:<8} {:>9} {p50:>8} {p90:>8} {p99:>8} {p99_9:>8} {p99_99:>8} {max:>8}",
+                report.workload,
+                pace(report),
+                report.orders_per_second,
+                operation.name(),
+                one.count,
+            );
+        }
+    }
+    text
+}
+
+/// Medians of several runs, a row for each operation.
+#[must_use]
+pub fn medians(medians: &[Median]) -> String {
+    let mut text = String::new();
+    for median in medians {
+        let offered = match (median.rate, median.in_flight) {
+            (Some(rate), _) => format!("{rate}/s"),
+            (None, in_flight) => format!("{} in flight", in_flight.unwrap_or(1)),
+        };
+        let (least, most) = median.spread;
+        let _ = writeln!(
+            text,
+            "{:<20} {offered:>14} {:>9.0} orders/s ({least:.0} to {most:.0} in {} runs), {} differences",
+            median.workload, median.orders_per_second, median.runs, median.differences
+        );
+        for (name, one) in &median.latency_us {
+            let Percentiles { p50, p90, p99, p99_9, p99_99, max } = one.percentiles;
+            let _ = writeln!(
+                text,
+                "{:46} {name:<8} {:>9} {p50:>8} {p90:>8} {p99:>8} {p99_9:>8} {p99_99:>8} {max:>8}",
+                "", one.count
+            );
+        }
+    }
+    text
+}
+
+/// What is not in the figures.
+#[must_use]
+pub fn not_included() -> String {
+    let mut text = "not included:\n".to_owned();
+    for line in NOT_INCLUDED {
+        let _ = writeln!(text, "  - {line}");
+    }
+    text
+}
