@@ -31,7 +31,7 @@ pub enum Admission {
 pub struct ReplayGuard {
     shards: Box<[Mutex<Shard>]>,
     /// Keyed by chance, so that nobody can find two nonces that look alike. They are kept as 64 bits: with the most that
-    /// fit, one honest request in a billion is refused by accident and signed again.
+    /// fit, far fewer than one honest request in a billion is refused by accident, and signed again.
     hasher: RandomState,
 }
 

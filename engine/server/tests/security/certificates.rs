@@ -30,13 +30,13 @@ fn identity(issued: &Issued) -> Secret {
     Secret::new(format!("{}{}", issued.certificate_pem, issued.key_pem.reveal()))
 }
 
-struct Authorities {
+pub struct Authorities {
     ours: Authority,
     root_pem: String,
 }
 
 /// Writes the files of TLS; binds the subject to platform 9001, and another one to an operator.
-fn with_tls(dir: &TempDir) -> (Authorities, impl Fn(&mut Config) + use<>) {
+pub fn with_tls(dir: &TempDir) -> (Authorities, impl Fn(&mut Config) + use<>) {
     let (ours, root) = Authority::create(&name("CN=authority"), days(-1, 30)).unwrap();
     let server = ours.issue_server(&["localhost".to_owned(), "127.0.0.1".to_owned()], days(-1, 30)).unwrap();
     let put = |file: &str, text: &str| {

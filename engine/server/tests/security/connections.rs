@@ -91,3 +91,18 @@ async fn idle_connections_take_nobodys_place_for_long() {
     assert_eq!(order["order_no"], "L3");
     drop(idle);
 }
+
+#[actix_web::test]
+async fn a_handshake_that_does_not_come_is_given_up() {
+    let dir = TempDir::new().unwrap();
+    let (_, tls) = crate::certificates::with_tls(&dir);
+    let house = House::open_with(dir, |config| {
+        tls(config);
+        impatient(config);
+    })
+    .await;
+    for words in [&b""[..], b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", &[0x16, 3, 1, 2]] {
+        let told = talk(&house, words);
+        assert!(!told.contains("HTTP/1.1 200"), "{told}");
+    }
+}
