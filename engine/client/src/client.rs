@@ -8,7 +8,9 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Method, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use suanpan_signing::{SigningKey, VerifyingKey, answer_message, check_stamp, header, request_message};
+use suanpan_signing::{
+    Message, SigningKey, VerifyingKey, answer_message, check_stamp, header, request_message, stream_message,
+};
 
 use crate::clock::now_s;
 use crate::fault::{ClientFault, Problem};
@@ -38,6 +40,8 @@ pub struct Request<'a> {
     pub body: Vec<u8>,
     /// Whether it may be performed twice.
     pub repeat: Repeat,
+    /// Whether the answer may grow while it is sent, as that of a back-test: then only its head is signed.
+    pub grows: bool,
 }
 
 /// A verified answer that is not a refusal.
@@ -59,7 +63,7 @@ impl<'a> Request<'a> {
     /// Asks for something.
     #[must_use]
     pub const fn get(target: &'a str) -> Self {
-        Self { method: Method::GET, target, body: Vec::new(), repeat: Repeat::Safe }
+        Self { method: Method::GET, target, body: Vec::new(), repeat: Repeat::Safe, grows: false }
     }
 
     /// Sends JSON that the engine knows again by a number in it.
@@ -68,13 +72,19 @@ impl<'a> Request<'a> {
     /// A body that cannot be written as JSON.
     pub fn post(target: &'a str, body: &impl Serialize) -> Result<Self, ClientFault> {
         let body = serde_json::to_vec(body).map_err(ClientFault::Write)?;
-        Ok(Self { method: Method::POST, target, body, repeat: Repeat::Safe })
+        Ok(Self { method: Method::POST, target, body, repeat: Repeat::Safe, grows: false })
     }
 
     /// The same, but sent again only if it was certainly not performed.
     #[must_use]
     pub fn if_not_performed(self) -> Self {
         Self { repeat: Repeat::IfNotPerformed, ..self }
+    }
+
+    /// The same, but takes an answer that grows: its status is believed, its body as far as the connection is.
+    #[must_use]
+    pub fn growing(self) -> Self {
+        Self { grows: true, ..self }
     }
 }
 
@@ -197,16 +207,21 @@ impl Client {
             outgoing = outgoing.header(header::NONCE, &nonce);
         }
         let response = outgoing.body(request.body.clone()).send().await?;
-        self.hear(response, &nonce).await
+        self.hear(response, request.grows, &nonce).await
     }
 
-    async fn hear(&self, response: Response, nonce: &str) -> Result<Heard, ClientFault> {
+    async fn hear(&self, response: Response, grows: bool, nonce: &str) -> Result<Heard, ClientFault> {
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let retry_after = retry_after.and_then(|text| text.parse().ok()).map(Duration::from_secs);
         let body = response.bytes().await?.to_vec();
-        let verified = self.verify(status, &headers, nonce, &body);
+        let is_head = grows && headers.get(header::SIGNED).is_some_and(|value| value == "head");
+        let message = |timestamp_s| match is_head {
+            true => stream_message(status, timestamp_s, nonce),
+            false => answer_message(status, timestamp_s, nonce, &body),
+        };
+        let verified = self.verify(&headers, nonce, message);
         let answer = match (verified, status) {
             (Err(why), _) => {
                 let code = serde_json::from_slice::<Problem>(&body).ok().map(|problem| problem.code);
@@ -223,7 +238,12 @@ impl Client {
 
     /// Whether the engine signed this answer to this request. A client that signs nothing and knows no key of the engine
     /// believes what it is told.
-    fn verify(&self, status: u16, headers: &HeaderMap, nonce: &str, body: &[u8]) -> Result<(), &'static str> {
+    fn verify<'m>(
+        &self,
+        headers: &HeaderMap,
+        nonce: &str,
+        message: impl FnOnce(u64) -> Message<'m>,
+    ) -> Result<(), &'static str> {
         if self.credentials.is_none() && self.signers.is_empty() {
             return Ok(());
         }
@@ -238,8 +258,7 @@ impl Client {
             return Err("it answers another request");
         }
         let signature = text(header::SIGNATURE).ok_or("it has no signature")?;
-        let message = answer_message(status, timestamp_s, nonce, body);
-        signer.verify(&message, signature).map_err(|_| "its signature does not fit")
+        signer.verify(&message(timestamp_s), signature).map_err(|_| "its signature does not fit")
     }
 }
 

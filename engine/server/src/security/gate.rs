@@ -1,11 +1,13 @@
 //! In front of every handler: who calls?
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use actix_web::http::header::{HOST, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use actix_web::http::uri::Authority;
 use actix_web::middleware::Next;
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpMessage, ResponseError};
@@ -78,9 +80,28 @@ pub async fn gate<B: MessageBody + 'static>(
 
 fn is_public(request: &ServiceRequest) -> bool {
     let path = request.path();
-    // Whoever watches a machine does it from the machine, or through an operator's key.
-    let is_local = || request.peer_addr().is_some_and(|peer| peer.ip().is_loopback());
-    PUBLIC.contains(&path) || (path == endpoint::METRICS.path && is_local())
+    PUBLIC.contains(&path) || (path == endpoint::METRICS.path && is_from_here(request))
+}
+
+/// Whether somebody on this machine asks: whoever watches it needs no key. A proxy is on this machine too, so what was
+/// passed on does not count.
+fn is_from_here(request: &ServiceRequest) -> bool {
+    let passed_on = ["forwarded", "x-forwarded-for", "via"];
+    request.peer_addr().is_some_and(|peer| peer.ip().is_loopback())
+        && !passed_on.iter().any(|name| request.headers().contains_key(*name))
+}
+
+/// Whether a request names this machine as its host. In development a page of the web could otherwise reach the server
+/// from a browser on this machine, under a name of its own that leads here.
+fn is_to_here(request: &ServiceRequest) -> bool {
+    let named = request.uri().host().map(str::to_owned).or_else(|| {
+        let host = request.headers().get(HOST)?.to_str().ok()?;
+        host.parse::<Authority>().ok().map(|authority| authority.host().to_owned())
+    });
+    named.is_some_and(|host| {
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+    })
 }
 
 /// Runs the handler; what an operator does is written down before and after.
@@ -137,6 +158,9 @@ async fn admit(
             Proof { identity: Identity::Proved(principal), key: None }
         }
         (None, None) if security.mode == SecurityMode::Development => {
+            if !is_to_here(request) {
+                return Err(Refusal::ForeignHost.into());
+            }
             Proof { identity: Identity::Development, key: None }
         }
         (None, None) => return Err(Refusal::Anonymous.into()),

@@ -46,6 +46,8 @@ pub enum Refusal {
     CertificateMismatch,
     /// The agreement asks for both, and one is missing.
     BothRequired,
+    /// In development: the request names another machine than this one.
+    ForeignHost,
     /// The path names another platform than the one that calls.
     ForeignPlatform,
     /// Not for this kind of caller, or an operator without the role.
@@ -80,6 +82,7 @@ impl Refusal {
             Self::CertificateUnbound => ("certificate_unbound", 401),
             Self::CertificateMismatch => ("certificate_mismatch", 403),
             Self::BothRequired => ("signature_and_certificate_required", 401),
+            Self::ForeignHost => ("foreign_host", 403),
             Self::ForeignPlatform => ("foreign_platform", 403),
             Self::Role { .. } | Self::Channel | Self::PlatformOnly => ("forbidden", 403),
         }
@@ -94,6 +97,7 @@ impl Refusal {
             Self::Stamp { .. } | Self::BeforeStart => header::TIMESTAMP,
             Self::Signature => header::SIGNATURE,
             Self::Replayed => header::NONCE,
+            Self::ForeignHost => "host",
             Self::ForeignPlatform => "platform",
             Self::Channel => "channel",
             Self::Anonymous
@@ -141,6 +145,9 @@ impl Refusal {
             }
             Self::BothRequired => {
                 "a signed request under the platform's client certificate, as it was agreed"
+            }
+            Self::ForeignHost => {
+                "a host on this machine, such as localhost: in development nobody proves who they are"
             }
             Self::ForeignPlatform => "the number of the platform that calls",
             Self::Role { needed } => return format!("an operator with the role {}", needed.name()),

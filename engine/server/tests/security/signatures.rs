@@ -217,6 +217,13 @@ async fn an_answer_that_grows_is_signed_at_its_head() {
     let key = house.key("mall-1").signing().verifying().unwrap();
     assert_eq!(key.verify(&message, told.header(header::SIGNATURE)), Ok(()));
     assert!(!told.is_signed("mall-1", &key, request.nonce()), "the body is not covered");
+    // The client takes such an answer only where it expects one.
+    let client = house.client("mall-1");
+    let target = format!("{MALL}/routing/back-test");
+    let request = || suanpan_client::Request::post(&target, &draft).unwrap();
+    assert_eq!(client.send(request().growing()).await.unwrap().status, 200);
+    let fault = client.send(request().if_not_performed()).await.unwrap_err();
+    assert!(matches!(fault, ClientFault::Unverified { status: 200, .. }), "{fault}");
 }
 
 #[actix_web::test]

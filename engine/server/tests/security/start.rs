@@ -67,3 +67,43 @@ async fn a_server_that_is_not_safe_does_not_start_and_says_what_to_do() {
     open.security.allow_plain_http = true;
     run(&open, engine).unwrap().stop().await;
 }
+
+#[actix_web::test]
+async fn development_is_for_this_machine_and_says_so_on_every_answer() {
+    let development = |config: &mut Config| {
+        config.security.mode = Some(suanpan_server::config::SecurityMode::Development);
+    };
+    let house = house::House::open_at_once(tempfile::TempDir::new().unwrap(), development).await;
+    let ask = async |host: &str, path: &str, more: &str| {
+        let request = reqwest::Client::new().get(format!("{}{path}", house.url)).header("host", host);
+        let request = if more.is_empty() { request } else { request.header(more, "for=192.0.2.1") };
+        let told = request.send().await.unwrap();
+        let said = told.headers().contains_key("suanpan-development");
+        (told.status().as_u16(), said)
+    };
+    let table = [
+        ("localhost:8080", 200),
+        ("127.0.0.1", 200),
+        ("[::1]:80", 200),
+        ("LOCALHOST", 200),
+        ("mall.example", 403),
+        ("192.0.2.1", 403),
+        ("localhost.mall.example", 403),
+        ("127.0.0.1.mall.example", 403),
+    ];
+    for (host, status) in table {
+        assert_eq!(ask(host, "/v1/trial-balance", "").await, (status, true), "{host}");
+    }
+    // A key that does not fit is refused in development too.
+    let forged = house.signed("mall-1", "GET", "/v1/trial-balance", &serde_json::Value::Null);
+    let forged = forged.set(suanpan_client::signing::header::NONCE, "other");
+    assert_eq!(house.send(&forged).await.status, 401);
+    assert_eq!(ask("localhost", "/metrics", "").await.0, 200);
+
+    let house = house::House::open_at_once(tempfile::TempDir::new().unwrap(), |_| {}).await;
+    for (more, status) in [("", 200), ("forwarded", 401), ("x-forwarded-for", 401), ("via", 401)] {
+        let request = reqwest::Client::new().get(format!("{}/metrics", house.url));
+        let request = if more.is_empty() { request } else { request.header(more, "x") };
+        assert_eq!(request.send().await.unwrap().status(), status, "{more:?}");
+    }
+}
