@@ -13,9 +13,6 @@ pub const STATEMENTS_MAX: usize = 16_384;
 /// Most keys of one rule set: the bits of [`RouteTrace::missing`](suanpan_model::RouteTrace::missing).
 pub const KEYS_MAX: usize = 64;
 
-/// Words of a set of statements; up to 1 024 statements need no memory of their own.
-type Bits = SmallVec<[u64; 16]>;
-
 /// The statements that pass by one key, for each of its cells.
 #[derive(Clone, Debug)]
 struct Column {
@@ -184,75 +181,85 @@ impl Book {
         request: &RouteRequest<'_>,
         mut ask: impl FnMut(usize) -> Option<T>,
     ) -> (Option<T>, u64) {
-        let mut holding: Bits = SmallVec::from_slice(&self.all);
-        let mut missing = 0_u64;
+        let stand = self.stand(request);
+        let (mut lacking, mut asked) = (0, None);
+        // Word by word: most orders are decided by one of the first statements, and nothing is kept of the others.
+        for word in 0..self.words {
+            let wanted = stand.known.iter().fold(self.all[word], |held, row| held & row[word]);
+            let wanted = stand.many.map_or(wanted, |column| wanted & self.many(column, request, word));
+            let holding = stand.lacking.iter().fold(wanted, |held, row| held & row[word]);
+            let short = wanted & !holding;
+            for bit in ones(holding) {
+                let entry = self.statements[word * 64 + bit].0;
+                if asked.replace(entry) == Some(entry) {
+                    continue;
+                }
+                if let Some(answer) = ask(entry as usize) {
+                    let earlier = short & ((1 << bit) - 1);
+                    return (Some(answer), lacking | self.keys(word, earlier) & stand.missing);
+                }
+            }
+            lacking |= self.keys(word, short) & stand.missing;
+        }
+        (None, lacking)
+    }
+
+    /// Where the order stands on every key.
+    fn stand<'a>(&'a self, request: &RouteRequest<'_>) -> Stand<'a> {
+        let mut stand = Stand::default();
         for (place, column) in self.columns.iter().enumerate() {
             match column.axis.locate(request) {
-                Place::Cell(cell) => intersect(&mut holding, self.row(column, cell)),
-                Place::Missing => missing |= 1 << place,
-                Place::Many => self.intersect_many(&mut holding, column, request),
+                Place::Cell(cell) => stand.known.push(self.row(column, cell)),
+                Place::Missing => {
+                    stand.missing |= 1 << place;
+                    stand.lacking.push(self.row(column, column.axis.missing()));
+                }
+                // Only merchants are several.
+                Place::Many => stand.many = Some(column),
             }
         }
-        let mut wanting: Bits = SmallVec::new();
-        if missing != 0 {
-            wanting = holding.clone();
-            for (_, column) in self.columns.iter().enumerate().filter(|(place, _)| missing >> place & 1 == 1)
-            {
-                intersect(&mut holding, self.row(column, column.axis.missing()));
-            }
-            wanting.iter_mut().zip(&holding).for_each(|(wanting, holding)| *wanting &= !holding);
-        }
-        let mut asked = None;
-        for bit in ones(&holding) {
-            let entry = self.statements[bit].0;
-            if asked.replace(entry) == Some(entry) {
-                continue;
-            }
-            if let Some(answer) = ask(entry as usize) {
-                return (Some(answer), self.lacking(&wanting, missing, bit));
-            }
-        }
-        (None, self.lacking(&wanting, missing, self.statements.len()))
+        stand
     }
 
     fn row<'a>(&self, column: &'a Column, cell: usize) -> &'a [u64] {
         &column.rows[cell * self.words..(cell + 1) * self.words]
     }
 
-    fn intersect_many(&self, holding: &mut Bits, column: &Column, request: &RouteRequest<'_>) {
-        let mut any: Bits = SmallVec::from_elem(0, self.words);
-        let mut every: Bits = SmallVec::from_slice(&self.all);
+    /// One word of the statements that an order with several values passes.
+    fn many(&self, column: &Column, request: &RouteRequest<'_>, word: usize) -> u64 {
+        let (mut any, mut every) = (0, self.all[word]);
         for cell in column.axis.locate_many(request) {
-            let row = self.row(column, cell);
-            any.iter_mut().zip(row).for_each(|(any, row)| *any |= row);
-            intersect(&mut every, row);
+            let row = self.row(column, cell)[word];
+            any |= row;
+            every &= row;
         }
-        for (word, held) in holding.iter_mut().enumerate() {
-            let refusing = column.refusing[word];
-            *held &= (any[word] & !refusing) | (every[word] & refusing);
-        }
+        let refusing = column.refusing[word];
+        (any & !refusing) | (every & refusing)
     }
 
-    /// The keys of statements before `until` that did not hold only because the order lacks them.
-    fn lacking(&self, wanting: &Bits, missing: u64, until: usize) -> u64 {
-        let before = ones(wanting).take_while(|bit| *bit < until);
-        before.fold(0, |keys, bit| keys | self.statements[bit].1 & missing)
+    /// The keys that these statements of a word use.
+    fn keys(&self, word: usize, statements: u64) -> u64 {
+        ones(statements).fold(0, |keys, bit| keys | self.statements[word * 64 + bit].1)
     }
 }
 
-fn intersect(bits: &mut Bits, row: &[u64]) {
-    bits.iter_mut().zip(row).for_each(|(bits, row)| *bits &= row);
+/// Where an order stands: the statements that pass by each key that it has, and by the lack of each that it lacks.
+#[derive(Default)]
+struct Stand<'a> {
+    known: SmallVec<[&'a [u64]; 16]>,
+    lacking: SmallVec<[&'a [u64]; 16]>,
+    /// The keys that it lacks.
+    missing: u64,
+    /// The key of which it has several values.
+    many: Option<&'a Column>,
 }
 
-fn ones(bits: &[u64]) -> impl Iterator<Item = usize> + '_ {
-    bits.iter().enumerate().flat_map(|(word, bits)| {
-        let mut left = *bits;
-        std::iter::from_fn(move || {
-            (left != 0).then(|| {
-                let bit = word * 64 + left.trailing_zeros() as usize;
-                left &= left - 1;
-                bit
-            })
+fn ones(mut left: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        (left != 0).then(|| {
+            let bit = left.trailing_zeros() as usize;
+            left &= left - 1;
+            bit
         })
     })
 }
