@@ -94,7 +94,9 @@ fn known_release(order: &Order, wanted: &Wanted<'_>) -> Result<Option<Decision>,
             let expected = "the platform's own number for a release of part";
             return Err(Reject::new(RejectCode::MissingField, "release_no", expected));
         }
-        let is_over = order.frozen.is_zero() && order.releases.iter().any(|one| one.release_no.is_empty());
+        // What is on its way back to the payer is still frozen, but no longer to be released.
+        let nothing_left = sum(&frozen_of_each(order)).is_zero();
+        let is_over = nothing_left && order.releases.iter().any(|one| one.release_no.is_empty());
         return Ok(is_over.then_some(Decision::Repeat));
     }
     let known = order.releases.iter().find(|release| release.release_no == *wanted.release_no);
@@ -125,7 +127,8 @@ fn amounts_to_release(
         }
         Some(amount) => Ok(spread(amount, &left)),
         None if total.is_zero() => {
-            Err(Reject::new(RejectCode::ExceedsFrozen, "sub_order", "something that is still frozen"))
+            let field = if sub_order.is_some() { "sub_order" } else { "" };
+            Err(Reject::new(RejectCode::ExceedsFrozen, field, "something that is still frozen"))
         }
         None => Ok(left),
     }
