@@ -10,11 +10,12 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::Receiver;
+use hdrhistogram::Histogram;
 use suanpan_core::order::Directory;
 use suanpan_core::routing::Router;
 use suanpan_model::{
-    AccountType, Campaign, CampaignId, Currency, Order, PlatformId, PlatformPolicy, Reject, RejectCode,
-    Ticket, TimestampMs,
+    AccountType, Campaign, CampaignId, Currency, Order, OrderStatus, PlatformId, PlatformPolicy, Reject,
+    RejectCode, Ticket, TimestampMs,
 };
 
 use crate::actors::{NeedingOperator, Requests};
@@ -45,6 +46,8 @@ pub struct EngineStats {
     pub created: u64,
     /// Orders that became settled, failed, closed or refunded.
     pub finished: u64,
+    /// The same by the status with which they ended.
+    pub ended: Vec<(OrderStatus, u64)>,
     /// Log records written.
     pub records: u64,
     /// Group commits.
@@ -63,6 +66,35 @@ pub struct EngineStats {
     pub unavailable: Option<String>,
     /// p50 and p99 of a group commit in microseconds.
     pub commit_micros: (u64, u64),
+    /// How long group commits took, from the write to the end of the sync.
+    pub commits: Durations,
+}
+
+/// How many of some durations were at most as long as each of some bounds.
+#[derive(Clone, Debug, Default)]
+pub struct Durations {
+    /// Bounds in microseconds, ascending, each with how many were not longer.
+    pub at_most: Vec<(u64, u64)>,
+    /// How many there were.
+    pub count: u64,
+    /// All of them together, in microseconds, to three digits.
+    pub sum_us: u64,
+}
+
+/// Bounds of [`EngineStats::commits`].
+const COMMIT_BOUNDS_US: [u64; 12] =
+    [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000, 2_500_000];
+
+impl Durations {
+    fn of(histogram: &Histogram<u64>) -> Self {
+        let at_most = |bound: u64| (bound, histogram.count_between(0, bound));
+        let sum = histogram.iter_recorded().map(|step| step.value_iterated_to() * step.count_at_value());
+        Self {
+            at_most: COMMIT_BOUNDS_US.into_iter().map(at_most).collect(),
+            count: histogram.len(),
+            sum_us: sum.sum(),
+        }
+    }
 }
 
 /// A running engine. Cheap to clone; all clones are one engine, which ends with the last of them.
@@ -258,6 +290,19 @@ impl Engine {
         self.shared().registry.policy(platform)
     }
 
+    /// The settings of every platform, by number.
+    #[must_use]
+    pub fn policies(&self) -> Vec<Arc<PlatformPolicy>> {
+        let mut policies: Vec<_> = self.shared().registry.policies().values().cloned().collect();
+        policies.sort_by_key(|policy| policy.id);
+        policies
+    }
+
+    /// Puts other settings of the same platforms in force. An order keeps what was agreed when it came.
+    pub fn set_policies(&self, policies: Vec<PlatformPolicy>) {
+        self.shared().registry.set_policies(policies);
+    }
+
     /// A coupon campaign.
     #[must_use]
     pub fn campaign(&self, campaign: CampaignId) -> Option<Arc<Campaign>> {
@@ -292,9 +337,13 @@ impl Engine {
         let shared = self.shared();
         let counters = &shared.counters;
         let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-        let commit_micros = self.running.commit_micros.lock().map_or((0, 0), |histogram| {
-            (histogram.value_at_quantile(0.5), histogram.value_at_quantile(0.99))
-        });
+        // A copy, so that the log's thread waits for nothing that is computed here.
+        let commits = self.running.commit_micros.lock().map(|histogram| histogram.clone());
+        let quantiles =
+            |known: &Histogram<u64>| (known.value_at_quantile(0.5), known.value_at_quantile(0.99));
+        let commit_micros = commits.as_ref().map_or((0, 0), quantiles);
+        let ended =
+            OrderStatus::ALL.into_iter().zip(&counters.ended).map(|(status, many)| (status, read(many)));
         EngineStats {
             checkpoints: read(&counters.checkpoints),
             unmatched_reports: read(&counters.unmatched_reports),
@@ -311,6 +360,8 @@ impl Engine {
             archive_lag: shared.gate.archive_lag(),
             unavailable: shared.gate.trouble(),
             commit_micros,
+            commits: commits.as_ref().map(Durations::of).unwrap_or_default(),
+            ended: ended.filter(|(status, _)| status.is_final()).collect(),
         }
     }
 

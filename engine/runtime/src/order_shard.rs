@@ -402,6 +402,7 @@ fn record(
     if order.is_finished() {
         outbox.finished.push(order.id);
         count(&shared.counters.finished, 1);
+        count(&shared.counters.ended[order.status as usize], 1);
     }
     if shared.registry.policies().get(&order.terms.platform).is_some_and(|policy| policy.announces) {
         outbox.announce(order, &events);

@@ -1,6 +1,7 @@
 //! What several actors read: immutable snapshots swapped as a whole, indexes that are read often and written seldom,
 //! and counters. Nothing here is locked on the hot path.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
@@ -13,7 +14,7 @@ use suanpan_core::ledger::CouponAccounts;
 use suanpan_core::order::{AccountFacts, Directory};
 use suanpan_core::routing::Router;
 use suanpan_model::{
-    AccountId, AccountType, Campaign, CampaignId, PlatformId, PlatformPolicy, Reject, RejectCode,
+    AccountId, AccountType, Campaign, CampaignId, OrderStatus, PlatformId, PlatformPolicy, Reject, RejectCode,
 };
 
 use crate::api::Notice;
@@ -41,9 +42,14 @@ impl Registry {
     #[must_use]
     pub fn new(policies: Vec<PlatformPolicy>) -> Self {
         let registry = Self { next_number: AtomicU64::new(1), ..Self::default() };
-        let policies = policies.into_iter().map(|policy| (policy.id, Arc::new(policy))).collect();
-        registry.policies.store(Arc::new(policies));
+        registry.set_policies(policies);
         registry
+    }
+
+    /// Replaces the settings of all platforms.
+    pub fn set_policies(&self, policies: Vec<PlatformPolicy>) {
+        let policies = policies.into_iter().map(|policy| (policy.id, Arc::new(policy))).collect();
+        self.policies.store(Arc::new(policies));
     }
 
     /// Settings of a platform.
@@ -71,6 +77,31 @@ impl Registry {
             let number = self.next_number.fetch_add(1, Ordering::Relaxed);
             AccountId::opened(name.1, number, bucket.unwrap_or((number & 0xff) as u8))
         })
+    }
+
+    /// The first `limit` accounts that a platform opened with numbers after `after`, of one type or of all.
+    #[must_use]
+    pub fn numbers_of(
+        &self,
+        platform: PlatformId,
+        kind: Option<AccountType>,
+        after: u64,
+        limit: usize,
+    ) -> Vec<(AccountId, SmolStr)> {
+        let mut first = BTreeMap::new();
+        for entry in &self.names {
+            let ((of, is, reference), id) = entry.pair();
+            let wanted = *of == platform && kind.is_none_or(|kind| kind == *is) && is.may_be_opened();
+            // A name is given out before its account is opened.
+            if !wanted || id.number() <= after || !self.accounts.contains_key(id) {
+                continue;
+            }
+            first.insert(id.number(), (*id, reference.clone()));
+            if first.len() > limit {
+                first.pop_last();
+            }
+        }
+        first.into_values().collect()
     }
 
     /// Forgets a name whose account was not opened after all.
@@ -366,6 +397,8 @@ pub struct Counters {
     pub created: AtomicU64,
     /// Orders that ended.
     pub finished: AtomicU64,
+    /// The same by the status with which they ended, in the order of [`OrderStatus::ALL`].
+    pub ended: [AtomicU64; OrderStatus::ALL.len()],
     /// Log records written.
     pub records: AtomicU64,
     /// Group commits.

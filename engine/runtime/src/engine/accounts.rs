@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use smol_str::SmolStr;
 use suanpan_core::ledger::LedgerCommand;
 use suanpan_core::order::Directory;
 use suanpan_model::{
@@ -111,6 +112,22 @@ impl Engine {
     ) -> Option<AccountId> {
         let id = self.shared().registry.account_by_name(&(platform, kind, reference.into()))?;
         self.shared().registry.account(id).map(|_| id)
+    }
+
+    /// Accounts of a platform in the order of their numbers: at most `limit` of those after the number `after`, of one
+    /// type or of all. Looks through every account of the engine.
+    #[must_use]
+    pub fn accounts_of(
+        &self,
+        platform: PlatformId,
+        kind: Option<AccountType>,
+        after: u64,
+        limit: usize,
+    ) -> Vec<(AccountId, SmolStr, Currency)> {
+        let registry = &self.shared().registry;
+        let numbers = registry.numbers_of(platform, kind, after, limit);
+        let known = |(id, reference)| registry.account(id).map(|facts| (id, reference, facts.currency));
+        numbers.into_iter().filter_map(known).collect()
     }
 
     /// Puts money from outside on an account.
