@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use smol_str::SmolStr;
 use suanpan_model::{AccountType, Amount, Currency, PlatformPolicy};
 
+use crate::budget::RequestRate;
 use reqwest::Url;
 
 use crate::notify::NotifierOptions;
@@ -123,6 +124,8 @@ pub struct PlatformConfig {
     pub policy: PlatformPolicy,
     /// What people call it.
     pub name: String,
+    /// How many requests it may send; as many as the engine takes when absent.
+    pub requests: Option<RequestRate>,
     /// Where it is told what happens to its orders.
     pub notify_url: Option<Url>,
     /// What is put on its coupon fund once.

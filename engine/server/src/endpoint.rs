@@ -13,6 +13,18 @@ pub struct Endpoint {
     pub what: &'static str,
 }
 
+impl Endpoint {
+    /// Whether a request with this method and path is for it.
+    #[must_use]
+    pub fn takes(&self, method: &str, path: &str) -> bool {
+        let same =
+            |(ours, theirs): (&str, &str)| ours == theirs || ours.starts_with('{') && !theirs.is_empty();
+        self.method == method
+            && self.path.split('/').count() == path.split('/').count()
+            && self.path.split('/').zip(path.split('/')).all(same)
+    }
+}
+
 macro_rules! endpoints {
     ($($name:ident = $method:literal $path:literal, $what:literal;)*) => {
         #[derive(Clone, Copy)]
@@ -37,10 +49,15 @@ mod list {
 
     endpoints! {
         ORDERS = "POST" "/v1/platforms/{platform}/orders",
-            "submit an order; ?wait_ms= (to 5000) waits for the first redirect or result";
+            "submit an order";
         BATCH = "POST" "/v1/platforms/{platform}/orders/batch", "submit many orders, each with its own result";
         ORDER = "GET" "/v1/platforms/{platform}/orders/{order}",
             "an order's whole life; {order} is the engine's number, or no: and the platform's own";
+        ATTEMPTS = "GET" "/v1/platforms/{platform}/orders/{order}/attempts", "the attempts of an order, each at one channel";
+        RELEASES_LIST = "GET" "/v1/platforms/{platform}/orders/{order}/releases", "what was released of an order";
+        REFUNDS_LIST = "GET" "/v1/platforms/{platform}/orders/{order}/refunds", "the refunds of an order";
+        DISPUTE_SHOW = "GET" "/v1/platforms/{platform}/orders/{order}/dispute",
+            "the dispute that is open, with what is held for it";
         CONFIRM = "POST" "/v1/platforms/{platform}/orders/{order}/confirm",
             "the buyer confirmed: release all that is still frozen";
         RELEASES = "POST" "/v1/platforms/{platform}/orders/{order}/releases",
@@ -69,10 +86,12 @@ mod list {
         CUSTOMER_COUPONS = "GET" "/v1/platforms/{platform}/campaigns/{campaign}/customers/{customer}",
             "the coupons of a customer";
         ACCOUNTS = "POST" "/v1/platforms/{platform}/accounts", "open an account";
+        ACCOUNTS_LIST = "GET" "/v1/platforms/{platform}/accounts", "the accounts of the platform";
+        MERCHANTS = "GET" "/v1/platforms/{platform}/merchants", "the merchants of the platform: its settlement accounts";
         ACCOUNT = "GET" "/v1/platforms/{platform}/accounts/{kind}/{reference}",
             "balances of an account; the reference of a platform's own account (coupon_fund, escrow ...) is its currency";
         ENTRIES = "GET" "/v1/platforms/{platform}/accounts/{kind}/{reference}/entries",
-            "statement, oldest first; ?after=&from=&until=&limit=";
+            "statement, oldest first";
         TOP_UPS = "POST" "/v1/platforms/{platform}/accounts/{kind}/{reference}/top-ups",
             "put money from outside on an account";
         EXPLAIN = "GET" "/v1/platforms/{platform}/orders/{order}/explain",
@@ -83,23 +102,28 @@ mod list {
         BACK_TEST = "POST" "/v1/platforms/{platform}/routing/back-test",
             "a draft rule set against recorded orders, as lines of JSON: progress, changes, summary";
         WHAT_IF = "POST" "/v1/platforms/{platform}/routing/what-if", "the channel that a payment would take, and why";
+        CHANNEL_HEALTH = "GET" "/v1/platforms/{platform}/channels", "how the channels are that take its payments";
+        PLATFORM = "GET" "/v1/platforms/{platform}", "what the platform agreed to";
+        PLATFORMS = "GET" "/v1/platforms", "what every platform agreed to";
         EVENTS = "GET" "/v1/platforms/{platform}/events",
-            "what happened to orders, oldest first; ?after=&limit=";
+            "what happened to orders, oldest first";
         EVENT = "GET" "/v1/platforms/{platform}/events/{event}", "one of them, and how far the mall was told";
         RESEND = "POST" "/v1/platforms/{platform}/events/{event}/resend", "tell the mall once more, now";
         DELIVERIES = "GET" "/v1/platforms/{platform}/deliveries",
-            "how far the mall was told; ?state= pending, delivered or dead, &after=&limit=";
+            "how far the mall was told";
         ACCOUNT_BY_ID = "GET" "/v1/accounts/{account}", "balances of an account by its number";
         NOTIFICATIONS = "POST" "/v1/channels/{channel}/notifications", "what a simulated channel has to say";
         CHANNELS = "GET" "/v1/channels", "what every channel can do and what it costs";
         ALL_EXCEPTIONS = "GET" "/v1/exceptions", "the exceptions of all platforms";
         TRIAL_BALANCE = "GET" "/v1/trial-balance", "debits less credits of every kind of account";
         BOOKS = "GET" "/v1/books", "the clearing accounts beside the channels' own books";
-        AUDIT = "GET" "/v1/audit", "what operators did, oldest first; ?after=&limit= (to 1000)";
+        AUDIT = "GET" "/v1/audit", "what operators did, oldest first";
         ENGINE_KEY = "GET" "/v1/engine-key", "the public half of the key with which the engine signs answers";
         LIVE = "GET" "/health/live", "whether the process runs";
         READY = "GET" "/health/ready", "whether orders can be taken; 503 with the reason while not";
         METRICS = "GET" "/metrics", "counters and gauges for Prometheus";
+        OPENAPI = "GET" "/openapi.json", "the description of this API, OpenAPI 3.1";
+        DOCS = "GET" "/docs", "the same as a page to read";
         HOME = "GET" "/", "this list";
     }
 }
@@ -109,6 +133,20 @@ pub use list::*;
 #[cfg(test)]
 mod tests {
     use super::Endpoint;
+
+    #[test]
+    fn a_path_belongs_to_its_endpoint() {
+        let table = [
+            ("POST", "/v1/platforms/1/orders", true),
+            ("PUT", "/v1/platforms/1/orders", false),
+            ("POST", "/v1/platforms//orders", false),
+            ("POST", "/v1/platforms/1/orders/2", false),
+            ("POST", "/v1/platforms/1/order", false),
+        ];
+        for (method, path, expected) in table {
+            assert_eq!(super::ORDERS.takes(method, path), expected, "{method} {path}");
+        }
+    }
 
     #[test]
     fn indices_are_places() {

@@ -4,20 +4,26 @@
 //! `Engine::shutdown`, end it.
 
 mod answer;
+pub mod answers;
 pub mod back_test;
 pub mod back_test_file;
 mod body;
+pub mod budget;
 pub mod certificates;
 pub mod config;
 pub mod demo;
 pub mod endpoint;
+pub mod idempotency;
 pub mod identity;
 mod json_path;
 pub mod key_files;
 pub mod log;
 mod metrics;
 pub mod notify;
+pub mod openapi;
 pub mod problem;
+pub mod query;
+pub mod reload;
 mod routes;
 pub mod rule_names;
 pub mod secret_file;

@@ -6,12 +6,18 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use suanpan_model::PlatformId;
+use suanpan_runtime::Engine;
 use suanpan_runtime::clock::{Clock, SystemClock};
 use suanpan_server::config::{BUILTIN, SecurityMode};
 use suanpan_server::demo::{self, DemoOptions};
+use suanpan_server::log::{self, LogLevel};
+use suanpan_server::reload::reload;
 use suanpan_server::security::DistinguishedName;
-use suanpan_server::signals::StopSignals;
-use suanpan_server::{Config, back_test_file, bootstrap, key_files, log, run, start_engine, verify};
+use suanpan_server::signals::{Asked, StopSignals};
+use suanpan_server::{
+    Config, ConfigFault, ServerHandle, back_test_file, bootstrap, key_files, openapi, run, start_engine,
+    verify,
+};
 use suanpan_signing::Algorithm;
 
 /// A payment order and routing engine.
@@ -88,6 +94,8 @@ enum Command {
     },
     /// Print the commented default configuration.
     Config,
+    /// Print the description of the HTTP API (OpenAPI 3.1).
+    Openapi,
     /// Make keys that sign requests and answers, and print the lines of the configuration that name them.
     Keys {
         #[command(subcommand)]
@@ -154,14 +162,16 @@ enum CertificatesCommand {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Serve { config, data, listen, dev } => {
-            let mut config = Config::load(config.as_deref())?;
-            config.data_dir = data.unwrap_or(config.data_dir);
-            config.server.listen = listen.unwrap_or(config.server.listen);
-            if dev {
-                config.security.mode = Some(SecurityMode::Development);
-            }
-            log::start(&config.log);
-            actix_rt::System::new().block_on(serve(&config))
+            let read = move || {
+                let mut config = Config::load(config.as_deref())?;
+                config.data_dir = data.clone().unwrap_or(config.data_dir);
+                config.server.listen = listen.unwrap_or(config.server.listen);
+                if dev {
+                    config.security.mode = Some(SecurityMode::Development);
+                }
+                Ok(config)
+            };
+            actix_rt::System::new().block_on(serve(&read))
         }
         Command::Demo { exit, orders, data, seed, listen, order_ttl_s } => {
             let options = DemoOptions { exit, orders, data, seed, listen, order_ttl_s };
@@ -176,6 +186,10 @@ fn main() -> anyhow::Result<()> {
         }
         Command::Config => {
             print!("{BUILTIN}");
+            Ok(())
+        }
+        Command::Openapi => {
+            println!("{:#}", openapi::document());
             Ok(())
         }
         Command::Keys { command } => {
@@ -204,13 +218,20 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-async fn serve(config: &Config) -> anyhow::Result<()> {
+async fn serve(read: &dyn Fn() -> Result<Config, ConfigFault>) -> anyhow::Result<()> {
+    let mut config = read()?;
+    let level = log::start(&config.log);
     let mut signals = StopSignals::listen().context("signals")?;
-    let engine = start_engine(config)?;
-    bootstrap(&engine, config).await?;
-    let server = run(config, engine.clone())?;
+    let engine = start_engine(&config)?;
+    bootstrap(&engine, &config).await?;
+    let server = run(&config, engine.clone())?;
     tracing::info!(url = server.url(), data = %config.data_dir.display(), "serving");
-    signals.next().await;
+    while signals.next_asked().await == Asked::Reload {
+        match again(read, &config, &engine, &server, &level).await {
+            Ok(next) => config = next,
+            Err(fault) => tracing::error!(%fault, "the configuration stays as it was"),
+        }
+    }
     tracing::info!("stopping; a second signal ends the program at once");
     actix_rt::spawn(async move {
         signals.next().await;
@@ -221,4 +242,19 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     engine.shutdown().await.context("the engine did not stop cleanly")?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Reads the configuration again and puts it in force; nothing changes when it cannot be.
+async fn again(
+    read: &dyn Fn() -> Result<Config, ConfigFault>,
+    now: &Config,
+    engine: &Engine,
+    server: &ServerHandle,
+    level: &LogLevel,
+) -> anyhow::Result<Config> {
+    let next = read()?;
+    let changed = reload(now, &next, engine, server, level).await?;
+    let changed = if changed.is_empty() { "nothing".to_owned() } else { changed.join("; ") };
+    tracing::info!(changed, "the configuration was read again");
+    Ok(next)
 }

@@ -1,5 +1,6 @@
 //! Counts and latencies in the text format of Prometheus.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +21,7 @@ const BOUNDS_US: [u64; 12] =
     [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000, 2_500_000];
 
 /// Statuses that are counted by themselves; every other one counts as the last.
-const STATUSES: [u16; 14] = [200, 201, 400, 404, 405, 408, 409, 413, 415, 422, 429, 500, 503, 0];
+const STATUSES: [u16; 16] = [200, 201, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 500, 503, 0];
 
 /// Requests of one endpoint in one worker.
 #[derive(Debug, Default)]
@@ -35,6 +36,8 @@ struct EndpointStats {
 pub struct WorkerMetrics {
     /// By [`Endpoint::index`]; the last is for paths that do not exist.
     endpoints: Vec<EndpointStats>,
+    /// Refusals by code. Only this worker and whoever reads take the lock, and only where something is refused.
+    refusals: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 impl WorkerMetrics {
@@ -47,6 +50,11 @@ impl WorkerMetrics {
         stats.buckets[bucket].fetch_add(1, Ordering::Relaxed);
         stats.micros.fetch_add(micros, Ordering::Relaxed);
         stats.statuses[known].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a refusal with this code.
+    pub fn refused(&self, code: &'static str) {
+        *self.refusals.lock().unwrap_or_else(PoisonError::into_inner).entry(code).or_default() += 1;
     }
 }
 
@@ -62,7 +70,7 @@ impl Metrics {
     pub fn worker(&self) -> Arc<WorkerMetrics> {
         let endpoints =
             std::iter::repeat_with(EndpointStats::default).take(Endpoint::ALL.len() + 1).collect();
-        let worker = Arc::new(WorkerMetrics { endpoints });
+        let worker = Arc::new(WorkerMetrics { endpoints, refusals: Mutex::default() });
         self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&worker));
         worker
     }
@@ -93,6 +101,16 @@ impl Metrics {
                     line(out, "suanpan_http_requests_total", &labels, &count.to_string());
                 }
             }
+        }
+        let mut refusals: BTreeMap<&str, u64> = BTreeMap::new();
+        for worker in workers.iter() {
+            for (code, count) in worker.refusals.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+                *refusals.entry(code).or_default() += count;
+            }
+        }
+        head(out, "suanpan_http_refusals_total", "counter", "refused requests by code");
+        for (code, count) in refusals {
+            line(out, "suanpan_http_refusals_total", &format!("code=\"{code}\""), &count.to_string());
         }
         let name = "suanpan_http_request_seconds";
         head(out, name, "histogram", "time from the whole head of a request to its answer");
@@ -129,6 +147,17 @@ fn write_engine(out: &mut String, stats: &EngineStats) {
         ("suanpan_log_records_total", "log records written", stats.records),
         ("suanpan_log_groups_total", "group commits", stats.groups),
         ("suanpan_log_bytes_total", "bytes written to the log", stats.log_bytes),
+        ("suanpan_checkpoints_total", "checkpoints that are complete", stats.checkpoints),
+        (
+            "suanpan_unmatched_reports_total",
+            "reports of channels that belong to nothing",
+            stats.unmatched_reports,
+        ),
+        (
+            "suanpan_contradictions_total",
+            "reports of channels that contradict what is known",
+            stats.contradictions,
+        ),
     ];
     for (name, help, value) in counters {
         head(out, name, "counter", help);
@@ -149,10 +178,19 @@ fn write_engine(out: &mut String, stats: &EngineStats) {
         head(out, name, "gauge", help);
         line(out, name, "", &value);
     }
+    let name = "suanpan_orders_ended_total";
+    head(out, name, "counter", "orders that ended, by how they ended");
+    for (status, many) in &stats.ended {
+        line(out, name, &format!("status=\"{}\"", status.name()), &many.to_string());
+    }
     let name = "suanpan_commit_seconds";
-    head(out, name, "gauge", "time of a group commit");
-    line(out, name, "quantile=\"0.5\"", &seconds(stats.commit_micros.0));
-    line(out, name, "quantile=\"0.99\"", &seconds(stats.commit_micros.1));
+    head(out, name, "histogram", "time of a group commit: write and sync of the journal");
+    for (bound_us, many) in &stats.commits.at_most {
+        line(out, &format!("{name}_bucket"), &format!("le=\"{}\"", seconds(*bound_us)), &many.to_string());
+    }
+    line(out, &format!("{name}_bucket"), "le=\"+Inf\"", &stats.commits.count.to_string());
+    line(out, &format!("{name}_sum"), "", &seconds(stats.commits.sum_us));
+    line(out, &format!("{name}_count"), "", &stats.commits.count.to_string());
 }
 
 /// What was learned about each channel: whether its circuit lets payments through, how often it opened, its latency, how
@@ -230,6 +268,8 @@ mod tests {
         first.count(Some(crate::endpoint::ORDERS.index), 201, Duration::from_micros(250));
         second.count(Some(crate::endpoint::ORDERS.index), 201, Duration::from_micros(251));
         second.count(None, 418, Duration::from_secs(60));
+        first.refused("busy");
+        second.refused("busy");
         let text = metrics.text(&EngineStats { created: 7, ..EngineStats::default() });
         let route = "method=\"POST\",route=\"/v1/platforms/{platform}/orders\"";
         for expected in [
@@ -240,6 +280,7 @@ mod tests {
             format!("suanpan_http_request_seconds_bucket{{{route},le=\"+Inf\"}} 2"),
             format!("suanpan_http_request_seconds_sum{{{route}}} 0.000501"),
             "suanpan_http_requests_total{method=\"\",route=\"unmatched\",status=\"other\"} 1".to_owned(),
+            "suanpan_http_refusals_total{code=\"busy\"} 2".to_owned(),
             "suanpan_available 1".to_owned(),
         ] {
             assert!(text.lines().any(|line| line == expected), "no line {expected:?} in\n{text}");

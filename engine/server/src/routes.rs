@@ -8,13 +8,15 @@ use crate::problem::Problem;
 
 mod accounts;
 mod actions;
-mod back_test;
+pub(crate) mod back_test;
 mod campaigns;
+mod description;
 mod events;
 mod exceptions;
 mod notifications;
 mod operations;
-mod orders;
+pub(crate) mod orders;
+mod platforms;
 mod routing;
 mod rules;
 mod security;
@@ -38,16 +40,19 @@ pub fn mount(config: &mut web::ServiceConfig, limits: BodyLimits) {
     config
         .app_data(web::PayloadConfig::new(limits.single_bytes))
         .app_data(web::PathConfig::default().error_handler(|_, _| Problem::not_found().into()))
-        .app_data(web::QueryConfig::default().error_handler(|fault, _| query_problem(&fault).into()))
         .service(resource(endpoint::ORDERS, orders::create))
         .service(batch)
         .service(resource(endpoint::ORDER, orders::life))
         .service(resource(endpoint::CONFIRM, actions::confirm))
-        .service(resource(endpoint::RELEASES, actions::release))
+        .service(resource(endpoint::ATTEMPTS, orders::attempts))
+        .service(resource(endpoint::RELEASES_LIST, orders::releases).guard(guard::Get()))
+        .service(resource_of("GET, POST", endpoint::RELEASES, actions::release))
         .service(resource(endpoint::CLOSE, actions::close))
-        .service(resource(endpoint::REFUNDS, actions::refund))
+        .service(resource(endpoint::REFUNDS_LIST, orders::refunds).guard(guard::Get()))
+        .service(resource_of("GET, POST", endpoint::REFUNDS, actions::refund))
         .service(resource(endpoint::SMS_CODE, actions::sms_code))
-        .service(resource(endpoint::DISPUTE, actions::dispute))
+        .service(resource(endpoint::DISPUTE_SHOW, orders::dispute).guard(guard::Get()))
+        .service(resource_of("GET, POST", endpoint::DISPUTE, actions::dispute))
         .service(resource(endpoint::RESOLVE, actions::resolve))
         .service(resource(endpoint::FINISH_REFUND, actions::finish_refund))
         .service(resource(endpoint::RETURN_PARKED, actions::return_parked))
@@ -59,16 +64,21 @@ pub fn mount(config: &mut web::ServiceConfig, limits: BodyLimits) {
         .service(resource(endpoint::CAMPAIGN, campaigns::show))
         .service(resource(endpoint::COUPONS, campaigns::issue))
         .service(resource(endpoint::CUSTOMER_COUPONS, campaigns::customer))
-        .service(resource(endpoint::ACCOUNTS, accounts::open))
+        .service(resource(endpoint::ACCOUNTS_LIST, accounts::list).guard(guard::Get()))
+        .service(resource_of("GET, POST", endpoint::ACCOUNTS, accounts::open))
+        .service(resource(endpoint::MERCHANTS, accounts::merchants))
         .service(resource(endpoint::ACCOUNT, accounts::balance))
         .service(resource(endpoint::ENTRIES, statement::entries))
         .service(resource(endpoint::TOP_UPS, accounts::top_up))
         .service(resource(endpoint::EXPLAIN, rules::explain))
         // Both have one path: what is not put is asked for.
         .service(resource(endpoint::RULES_PUT, rules::put).guard(guard::Put()))
-        .service(resource(endpoint::RULES, rules::get))
+        .service(resource_of("GET, PUT", endpoint::RULES, rules::get))
         .service(back_test)
         .service(resource(endpoint::WHAT_IF, routing::what_if))
+        .service(resource(endpoint::CHANNEL_HEALTH, routing::channel_health))
+        .service(resource(endpoint::PLATFORM, platforms::show))
+        .service(resource(endpoint::PLATFORMS, platforms::list))
         .service(resource(endpoint::EVENTS, events::list))
         .service(resource(endpoint::EVENT, events::show))
         .service(resource(endpoint::RESEND, events::resend))
@@ -84,6 +94,8 @@ pub fn mount(config: &mut web::ServiceConfig, limits: BodyLimits) {
         .service(resource(endpoint::LIVE, operations::live))
         .service(resource(endpoint::READY, operations::ready))
         .service(resource(endpoint::METRICS, operations::metrics))
+        .service(resource(endpoint::OPENAPI, description::openapi))
+        .service(resource(endpoint::DOCS, description::docs))
         .service(resource(endpoint::HOME, operations::home))
         .default_service(web::to(async || Err::<String, _>(Problem::not_found())));
 }
@@ -117,8 +129,4 @@ where
         .app_data(EndpointIndex(endpoint.index))
         .route(Route::new().method(method).to(handler))
         .default_service(web::to(move || async move { Err::<String, _>(Problem::method_not_allowed(allow)) }))
-}
-
-fn query_problem(fault: &actix_web::error::QueryPayloadError) -> Problem {
-    Problem::new(suanpan_model::RejectCode::InvalidField, "", format!("other parameters; {fault}"))
 }

@@ -28,7 +28,7 @@ pub use engine_key::EngineKey;
 pub use fault::SecurityFault;
 pub use gate::gate;
 pub use names::DistinguishedName;
-pub use refusal::Refusal;
+pub use refusal::{Refusal, SECURITY_CODES};
 pub use role::Role;
 pub use tls::{Connection, Judge, observe_connection, server_config};
 

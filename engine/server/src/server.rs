@@ -9,11 +9,16 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
+use arc_swap::ArcSwap;
 use suanpan_runtime::Engine;
 
+use crate::answers::{Answers, AnswersFault};
+use crate::budget::{Budgets, spend};
 use crate::config::{Config, PlatformConfig, SecurityMode, ServerConfig};
+use crate::idempotency::once;
 use crate::metrics::{Metrics, WorkerMetrics};
 use crate::notify::{Notifier, NotifyFault, Signer, Target};
+use crate::problem::Refused;
 use crate::routes::{BodyLimits, EndpointIndex, mount};
 use crate::security::{BodyRules, Judge, Security, SecurityFault, gate, observe_connection, server_config};
 use crate::state::State;
@@ -45,6 +50,9 @@ pub enum ServerFault {
         /// What the operating system says.
         source: std::io::Error,
     },
+    /// Answers under idempotency keys cannot be read.
+    #[error(transparent)]
+    Answers(#[from] AnswersFault),
     /// Malls cannot be told what happens.
     #[error(transparent)]
     Notify(#[from] NotifyFault),
@@ -62,6 +70,7 @@ pub struct ServerHandle {
     security: Arc<Security>,
     actix: actix_web::dev::ServerHandle,
     thread: std::thread::JoinHandle<()>,
+    budgets: Arc<ArcSwap<Budgets>>,
 }
 
 impl ServerHandle {
@@ -69,6 +78,11 @@ impl ServerHandle {
     #[must_use]
     pub fn url(&self) -> String {
         format!("{}://{}", self.scheme, self.addr)
+    }
+
+    /// Gives every platform a new budget of requests, which is full.
+    pub fn set_budgets(&self, budgets: Budgets) {
+        self.budgets.store(Arc::new(budgets));
     }
 
     /// Puts other keys and certificates of callers in force.
@@ -101,20 +115,30 @@ pub fn run(config: &Config, engine: Engine) -> Result<ServerHandle, ServerFault>
     let tls = config.security.tls.as_ref().map(server_config).transpose()?;
     check_address(config, security.mode)?;
     let notifier = Arc::new(start_notifier(config, &engine, &security)?);
+    let answers = Arc::new(Answers::open(&config.data_dir.join("answers"), engine.now())?);
+    let budgets = Arc::new(ArcSwap::from_pointee(Budgets::of(config)));
     let address = settings.listen;
     let fault = |source| ServerFault::Listen { address, source };
     let listener = TcpListener::bind(address).map_err(fault)?;
     let addr = listener.local_addr().map_err(fault)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let (sender, receiver) = std::sync::mpsc::channel();
-    let work = Work { settings, engine, notifier, security: Arc::clone(&security), tls };
+    let work = Work {
+        settings,
+        engine,
+        notifier,
+        security: Arc::clone(&security),
+        tls,
+        budgets: Arc::clone(&budgets),
+        answers,
+    };
     let thread = std::thread::Builder::new()
         .name("http".to_owned())
         .spawn(move || serve(work, listener, &sender))
         .map_err(ServerFault::Start)?;
     let gone = |_| std::io::Error::other("the server's thread ended before it listened");
     let actix = receiver.recv().map_err(gone).and_then(|started| started).map_err(fault)?;
-    Ok(ServerHandle { addr, scheme, security, actix, thread })
+    Ok(ServerHandle { addr, scheme, security, actix, thread, budgets })
 }
 
 fn check_address(config: &Config, mode: SecurityMode) -> Result<(), ServerFault> {
@@ -161,14 +185,18 @@ struct Work {
     notifier: Arc<Notifier>,
     security: Arc<Security>,
     tls: Option<(rustls::ServerConfig, Option<Judge>)>,
+    budgets: Arc<ArcSwap<Budgets>>,
+    answers: Arc<Answers>,
 }
 
 fn serve(work: Work, listener: TcpListener, started: &Started) {
-    let Work { settings, engine, notifier, security, tls } = work;
+    let Work { settings, engine, notifier, security, tls, budgets, answers } = work;
     let metrics = Arc::new(Metrics::default());
     let clock = engine.clone();
     let state = Data::new(State {
         engine,
+        answers,
+        body_limit_bytes: settings.body_limit_bytes.max(settings.batch_body_limit_bytes),
         orders_per_batch_max: settings.orders_per_batch_max,
         metrics: Arc::clone(&metrics),
         notifier,
@@ -184,7 +212,10 @@ fn serve(work: Work, listener: TcpListener, started: &Started) {
     let application = move || {
         let worker = metrics.worker();
         let known = state.clone();
+        let budgets = Arc::clone(&budgets);
         App::new()
+            .wrap(from_fn(once))
+            .wrap(from_fn(move |request, next| spend(Arc::clone(&budgets), request, next)))
             .wrap(from_fn(move |request, next| gate(known.clone(), rules, request, next)))
             .wrap(from_fn(move |request, next| observe(Arc::clone(&worker), request, next)))
             .app_data(state.clone())
@@ -232,12 +263,16 @@ async fn observe<B: MessageBody>(
     let endpoint = response.request().app_data::<EndpointIndex>().map(|index| index.0);
     let status = response.status().as_u16();
     worker.count(endpoint, status, took);
+    let code = response.response().extensions().get::<Refused>().map(|refused| refused.0);
+    if let Some(code) = code {
+        worker.refused(code);
+    }
     let route = endpoint.map_or("unmatched", |index| crate::endpoint::Endpoint::ALL[index].path);
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     if status >= 500 {
-        tracing::warn!(route, status, micros, "request");
+        tracing::warn!(route, status, micros, code, "request");
     } else {
-        tracing::debug!(route, status, micros, "request");
+        tracing::debug!(route, status, micros, code, "request");
     }
     Ok(response)
 }

@@ -127,6 +127,20 @@ fn router(config: &Config, adapters: &[Arc<dyn Adapter>]) -> Result<Router, Star
 /// The first account that cannot be opened or topped up; then the first campaign that cannot be recorded, or was
 /// recorded with other properties; then rules that name a merchant without an account.
 pub async fn bootstrap(engine: &Engine, config: &Config) -> Result<(), StartFault> {
+    record(engine, config).await?;
+    for (place, platform) in config.platforms.iter().enumerate() {
+        if platform.routing.names_merchants() {
+            name_merchants(engine, place, platform)?;
+        }
+    }
+    Ok(())
+}
+
+/// Opens accounts, tops up coupon funds and records campaigns.
+///
+/// # Errors
+/// As [`bootstrap`].
+pub(crate) async fn record(engine: &Engine, config: &Config) -> Result<(), StartFault> {
     for platform in &config.platforms {
         // Not more at once than the engine takes.
         for accounts in platform.accounts.chunks(config.engine.in_flight_max) {
@@ -138,11 +152,6 @@ pub async fn bootstrap(engine: &Engine, config: &Config) -> Result<(), StartFaul
     }
     for campaign in &config.campaigns {
         record_campaign(engine, campaign).await?;
-    }
-    for (place, platform) in config.platforms.iter().enumerate() {
-        if platform.routing.names_merchants() {
-            name_merchants(engine, place, platform)?;
-        }
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use suanpan_model::{AccountId, AccountType, Campaign, CampaignId, PlatformId};
 use suanpan_runtime::Engine;
 
+use crate::answers::Answers;
 use crate::metrics::Metrics;
 use crate::notify::Notifier;
 use crate::security::Security;
@@ -16,6 +17,10 @@ pub struct State {
     pub engine: Engine,
     /// Most orders in one batch.
     pub orders_per_batch_max: usize,
+    /// Answers under idempotency keys.
+    pub answers: Arc<Answers>,
+    /// Largest body of any request.
+    pub body_limit_bytes: usize,
     /// Counts and latencies of all workers.
     pub metrics: Arc<Metrics>,
     /// Tells malls what happened.

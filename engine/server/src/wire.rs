@@ -3,18 +3,22 @@
 mod account;
 mod attributes;
 mod campaign;
+mod channel;
 mod event;
 mod exceptions;
 mod forms;
 mod life;
+mod lists;
 mod money;
 mod object;
+mod operator;
 mod order;
 mod receipt;
 mod recorded;
 mod refund;
 mod route;
 mod rules;
+pub mod schema;
 mod splits;
 mod terms;
 mod text;
@@ -26,21 +30,29 @@ pub use account::{AccountIn, BalanceOut, StatementOut, TopUpIn, TopUpOut};
 pub use campaign::{
     CampaignIn, CampaignOut, CustomerOut, FunderIn, IssueIn, IssuedOut, NamedCampaign, campaign,
 };
-pub use event::{DeliveryOut, EventOut};
+pub use channel::{ChannelHealthOut, ChannelOut};
+pub use event::{
+    AuditPageForm, DeliveriesOut, DeliveryOut, EngineKeyOut, EventOut, EventsOut, ResentOut, ToldEventOut,
+};
 pub use exceptions::ExceptionOut;
 pub use forms::{
     CURRENCIES, Checked, Refusal, account_kind, amount, card_type, currency, is_reference, line, pay_kind,
     positive_amount, reference,
 };
-pub use life::LifeOut;
-pub use object::Object;
+pub use life::{AttemptsOut, DisputesOut, LifeOut, RefundsOut, ReleasesOut};
+pub use lists::{AccountsOut, CampaignsOut, ExceptionsOut, PlatformOut, PlatformsOut};
+pub use object::{Object, object, some_objects};
+pub use operator::{
+    AccountOpenedOut, BooksOut, ChannelHealthsOut, ChannelsOut, HealthOut, NotifiedOut, RulesPutOut,
+    TrialBalanceOut,
+};
 pub use order::{
     AccountRef, BatchIn, CouponIn, EmptyIn, FinishIn, NotificationIn, OrderIn, RawBatchIn, ReceiverIn,
     RefundIn, ReleaseIn, ResolveIn, SmsCodeIn, SplitIn, SubOrderIn, TierIn,
 };
 pub use receipt::{ActionOut, NowOut, ReceiptOut, SummaryOut};
 pub use recorded::{RecordedLine, changed, summary};
-pub use route::{QuestionParts, RouteOut, WhatIfIn, candidates};
+pub use route::{ExplainedAttempt, ExplainedOut, QuestionParts, RouteOut, WhatIfIn, candidates};
 pub use rules::{RuleNames, RulesIn};
 pub use splits::{Names, split_rules};
 pub use terms::{Lookup, OrderContext, Parsed, terms};

@@ -136,8 +136,8 @@ async fn a_stuck_refund_is_finished_another_way() {
     assert_eq!(refund["ways"], json!(["to_account", "outside", "resend", "give_up"]), "{known:?}");
     let finish = "refunds/1/finish";
     let table = [
-        ("refunds/2/finish", json!({ "way": "outside" }), "unknown_attempt", "refund"),
-        ("refunds/x/finish", json!({ "way": "outside" }), "unknown_attempt", "refund"),
+        ("refunds/2/finish", json!({ "way": "outside" }), "unknown_attempt", "no"),
+        ("refunds/x/finish", json!({ "way": "outside" }), "unknown_attempt", "no"),
         (finish, json!({}), "missing_field", "way"),
         (finish, json!({ "way": "magic" }), "invalid_field", "way"),
         (finish, json!({ "way": "to_account" }), "missing_field", "reference"),

@@ -393,6 +393,9 @@ async fn a_refund_that_is_on_its_way_counts_as_given_back() {
     let more = json!({ "refund_no": "r2", "amount": "40.01" });
     assert_eq!(act(&shop, &order, "refunds", more).await.problem().1, "exceeds_paid");
     assert_eq!(act(&shop, &order, "confirm", json!({})).await.ok()["status"], "part_released");
+    // What is on its way back is not to be released any more: there is nothing left to confirm.
+    let again = act(&shop, &order, "confirm", json!({})).await.ok();
+    assert_eq!((&again["status"], &again["result"]), (&json!("part_released"), &json!("repeat")));
     assert_eq!(
         shop.notify("vague", &order, json!({ "refund": 1, "amount": "60.00" })).await.ok()["result"],
         "moved"

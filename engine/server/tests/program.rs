@@ -15,13 +15,19 @@ use serde_json::{Value, json};
 struct Program {
     child: Child,
     url: String,
+    log: std::sync::mpsc::Receiver<String>,
 }
 
 impl Program {
     fn serve(data: &Path) -> Self {
+        Self::serve_with(data, &[])
+    }
+
+    fn serve_with(data: &Path, more: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_suanpan"))
             .args(["serve", "--dev", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
+            .args(more)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -34,9 +40,10 @@ impl Program {
             url
         });
         // The rest is read away, so that the program never waits for us.
-        std::thread::spawn(move || lines.for_each(drop));
+        let (said, log) = std::sync::mpsc::channel();
+        std::thread::spawn(move || lines.for_each(|line| drop(said.send(line))));
         let url = url.unwrap_or_else(|| panic!("it does not serve: {seen:#?}"));
-        Self { child, url }
+        Self { child, url, log }
     }
 
     async fn submit(&self, order_no: &str) -> (u16, Value) {
@@ -59,9 +66,30 @@ impl Program {
         }
     }
 
-    fn terminate(mut self) -> Option<i32> {
+    fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    /// Waits for a line of the log that has this in it.
+    fn until_logged(&self, part: &str) -> String {
+        let patience = std::time::Duration::from_secs(60);
+        std::iter::from_fn(|| self.log.recv_timeout(patience).ok())
+            .find(|line| line.contains(part))
+            .unwrap_or_else(|| panic!("{part:?} is not logged"))
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let url = format!("{}{path}", self.url);
+        reqwest::get(url).await.unwrap().json().await.unwrap()
+    }
+
+    fn terminate(mut self) -> Option<i32> {
+        self.signal("-TERM");
+        self.child.wait().unwrap().code()
+    }
+
+    fn wait(mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
 
@@ -88,6 +116,69 @@ async fn what_was_acknowledged_is_there_after_a_stop_and_after_a_kill() {
     let program = Program::serve(dir.path());
     assert_eq!(program.submit("K1").await, (200, first));
     assert_eq!(program.submit("K2").await, (200, second));
+    assert_eq!(program.terminate(), Some(0));
+}
+
+#[actix_web::test]
+async fn a_stop_lets_requests_that_are_under_way_end() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let program = Program::serve(dir.path());
+    let slow = with(waiting("S1"), json!({ "merchant": "M0001", "payer": "U0001" }));
+    let path = format!("{}{MALL}/orders?wait_ms=1500", program.url);
+    let request = reqwest::Client::new().post(path).json(&slow).send();
+    let under_way = actix_web::rt::spawn(async move { request.await.unwrap().status().as_u16() });
+    // It has arrived once it is counted as an order.
+    loop {
+        let known = program.get(&format!("{MALL}/orders/no:S1")).await;
+        if known["order_no"] == "S1" {
+            break;
+        }
+    }
+    program.signal("-TERM");
+    assert_eq!(under_way.await.unwrap(), 201);
+    assert_eq!(program.wait(), Some(0));
+}
+
+#[actix_web::test]
+async fn a_configuration_is_read_again_as_a_whole_or_not_at_all() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let file = dir.path().join("suanpan.toml");
+    let builtin = suanpan_server::config::BUILTIN;
+    std::fs::write(&file, builtin).unwrap();
+    let data = dir.path().join("data");
+    let program = Program::serve_with(&data, &["--config", file.to_str().unwrap()]);
+    let changed = |from: &str, to: &str| {
+        assert!(builtin.contains(from), "{from}");
+        builtin.replacen(from, to, 1)
+    };
+    let table = [
+        ("this is not TOML".to_owned(), "the configuration stays as it was"),
+        (changed("shards = 2", "shards = 4"), "engine cannot change while the program runs"),
+        (
+            changed("priority = [\"wechat\", \"alipay\"", "priority = [\"alipay\", \"wechat\""),
+            "expected a version above 1",
+        ),
+        (changed("attempts_max = 4", "attempts_max = 65"), "platform[0].attempts_max"),
+    ];
+    for (text, said) in table {
+        std::fs::write(&file, &text).unwrap();
+        program.signal("-HUP");
+        program.until_logged(said);
+        assert_eq!(program.get(MALL).await["attempts_max"], 4);
+    }
+    let next = changed("attempts_max = 4", "attempts_max = 3")
+        .replacen("version = 1\n", "version = 5\n", 1)
+        .replacen("priority = [\"wechat\", \"alipay\"", "priority = [\"alipay\", \"wechat\"", 1)
+        .replacen("reference = \"M0002\"", "reference = \"M0099\"", 1);
+    std::fs::write(&file, next).unwrap();
+    program.signal("-HUP");
+    let line = program.until_logged("the configuration was read again");
+    for part in ["platform 9001: what it agreed to", "platform 9001: accounts", "routing rules, version 5"] {
+        assert!(line.contains(part), "{line}");
+    }
+    assert_eq!(program.get(MALL).await["attempts_max"], 3);
+    assert_eq!(program.get(&format!("{MALL}/routing/rules")).await["version"], 5);
+    assert_eq!(program.get(&format!("{MALL}/accounts/settlement/M0099")).await["balance"], "0.00");
     assert_eq!(program.terminate(), Some(0));
 }
 

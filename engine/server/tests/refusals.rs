@@ -47,8 +47,31 @@ async fn paths_methods_and_bodies_that_are_not_taken() {
     let batch = format!("{{\"orders\": [\"{}\"]}}", "x".repeat(1 << 20));
     assert_eq!(shop.post_text(&format!("{path}/batch"), JSON, batch).await.problem().0, 413);
     assert_eq!(shop.get("/health/live").await.status, 200);
-    assert_eq!(shop.post(&format!("{path}?wait=5"), &waiting("X")).await.problem().1, "invalid_field");
-    assert_eq!(shop.post(&format!("{path}?wait_ms=-5"), &waiting("X")).await.problem().1, "invalid_field");
+    for (query, field) in [("wait=5", "wait"), ("wait_ms=-5", "wait_ms"), ("wait_ms=5001", "wait_ms")] {
+        let problem = shop.post(&format!("{path}?{query}"), &waiting("X")).await.problem();
+        assert_eq!((problem.1.as_str(), problem.2.as_str()), ("invalid_field", field), "{query}");
+    }
+    // A list of the fields' values is no object, at any depth.
+    let lists = [
+        ("orders/batch", json!({ "orders": [["A", "alice", "1.00"]] })),
+        ("routing/rules", json!({ "version": 9, "rules": [["name"]] })),
+        ("routing/rules", json!({ "version": 9, "amount_bands": [["1.00", "2.00", ["slow"]]] })),
+        (
+            "routing/rules",
+            json!({ "version": 9, "rules": [{ "name": "a", "when": [[["amount", "1.00"]]] }] }),
+        ),
+        ("routing/rules", json!({ "version": 9, "rules": [{ "name": "a", "split": [["slow", 1]] }] })),
+        ("routing/rules", json!({ "version": 9, "scoring": ["5%"] })),
+        ("routing/back-test", json!({ "rules": [1] })),
+        ("routing/back-test", json!({ "rules": {}, "orders": [["2026-01-01T00:00:00Z"]] })),
+    ];
+    for (path, body) in lists {
+        let method = if path == "routing/rules" { Method::PUT } else { Method::POST };
+        let answer = shop.call(method, &format!("{MALL}/{path}"), Some(&body)).await;
+        let said =
+            if path == "orders/batch" { answer.ok()["results"][0]["problem"].clone() } else { answer.json() };
+        assert_eq!(said["code"], "invalid_field", "{body}: {}", answer.text);
+    }
     shop.close().await;
 }
 
@@ -256,9 +279,14 @@ async fn a_statement_is_read_page_by_page_without_loss_or_repeat() {
     assert_eq!(none["entries"], json!([]));
     let all = shop.get(&format!("{path}?from=2024-01-01T00:00:00Z")).await.ok();
     assert_eq!(all, whole);
-    for (query, field) in
-        [("limit=0", "limit"), ("limit=1001", "limit"), ("from=today", "from"), ("after=x", "")]
-    {
+    for (query, field) in [
+        ("limit=0", "limit"),
+        ("limit=1001", "limit"),
+        ("from=today", "from"),
+        ("after=x", "after"),
+        ("cursor=1", "cursor"),
+        ("limit=1&limit=2", "limit"),
+    ] {
         let problem = shop.get(&format!("{path}?{query}")).await.problem();
         assert_eq!((problem.1.as_str(), problem.2.as_str()), ("invalid_field", field), "{query}");
     }
@@ -311,6 +339,15 @@ async fn the_operators_pages() {
     assert!(metrics.text.contains("suanpan_orders_created_total 1"), "{}", metrics.text);
     let posted = "suanpan_http_requests_total{method=\"POST\",route=\"/v1/platforms/{platform}/orders\",status=\"201\"} 1";
     assert!(metrics.text.contains(posted), "{}", metrics.text);
+    for expected in [
+        "suanpan_commit_seconds_bucket{le=\"+Inf\"}",
+        "suanpan_orders_ended_total{status=\"settled\"} 0",
+        "suanpan_http_request_seconds_bucket{method=\"POST\"",
+        "suanpan_channel_healthy{channel=\"fast\"} 1",
+        "suanpan_requests_in_flight",
+    ] {
+        assert!(metrics.text.contains(expected), "no {expected} in {}", metrics.text);
+    }
     let home = shop.get("/").await;
     assert!(home.text.contains("POST /v1/platforms/{platform}/orders\n"), "{}", home.text);
     // An engine that is ending says so, and that one may come back.

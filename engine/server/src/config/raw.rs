@@ -121,6 +121,8 @@ pub(super) struct RawPlatform {
     pub(super) auto_release_virtual_days: Option<u64>,
     pub(super) order_ttl_minutes: Option<u64>,
     pub(super) attempts_max: Option<u8>,
+    pub(super) requests_per_second: Option<u32>,
+    pub(super) requests_burst: Option<u32>,
     #[serde(default)]
     pub(super) fee_bearer: FeeBearer,
     #[serde(default)]

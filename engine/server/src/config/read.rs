@@ -15,6 +15,7 @@ use super::{
     AccountConfig, ChannelsConfig, Config, ConfigFault, EngineConfig, LogConfig, LogFormat, PlatformConfig,
     ServerConfig,
 };
+use crate::budget::RequestRate;
 use crate::notify::Guard;
 use crate::rule_names::Unchecked;
 use crate::text::parse_percent;
@@ -195,9 +196,39 @@ fn platform(key: &str, raw: RawPlatform, guard: Guard) -> Checked<PlatformConfig
         .enumerate()
         .map(|(place, raw)| account(&key(&format!("account[{place}]")), raw))
         .collect::<Checked<_>>()?;
+    let requests = requests(&key, raw.requests_per_second, raw.requests_burst)?;
     // Names are looked up when channels and accounts are there.
     raw.routing.read(&key("routing"), &Unchecked)?;
-    Ok(PlatformConfig { policy, name: raw.name, notify_url, coupon_fund, routing: raw.routing, accounts })
+    Ok(PlatformConfig {
+        policy,
+        name: raw.name,
+        notify_url,
+        coupon_fund,
+        requests,
+        routing: raw.routing,
+        accounts,
+    })
+}
+
+/// A second's worth at once when the burst is left out.
+fn requests(
+    key: &dyn Fn(&str) -> String,
+    per_second: Option<u32>,
+    burst: Option<u32>,
+) -> Checked<Option<RequestRate>> {
+    let Some(per_second) = per_second else {
+        return match burst {
+            None => Ok(None),
+            Some(burst) => {
+                let expected = "nothing without requests_per_second";
+                Err(ConfigFault::value(key("requests_burst"), expected, burst))
+            }
+        };
+    };
+    let burst = burst.unwrap_or(per_second);
+    within(&key("requests_per_second"), per_second, 1..=1_000_000)?;
+    within(&key("requests_burst"), burst, 1..=1_000_000)?;
+    Ok(Some(RequestRate { per_second, burst }))
 }
 
 fn account(key: &str, raw: RawAccount) -> Checked<AccountConfig> {

@@ -1,8 +1,8 @@
 //! Opening accounts, their balances, putting money on them.
 
+use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
-use serde_json::json;
 use suanpan_model::{AccountId, AccountType, Amount, Currency, RejectCode};
 use suanpan_runtime::Engine;
 use suanpan_runtime::api::{OpenAccount, TopUp};
@@ -11,9 +11,11 @@ use crate::answer::{Answered, json as respond};
 use crate::body::Body;
 use crate::identity::{AccountReader, Caller, OnBehalf};
 use crate::problem::Problem;
+use crate::query::{ACCOUNTS, PAGE, Parameters, page};
 use crate::state::State;
 use crate::wire::{
-    AccountIn, BalanceOut, TopUpIn, TopUpOut, account_kind, currency, positive_amount, reference,
+    AccountIn, AccountOpenedOut, AccountsOut, BalanceOut, TopUpIn, TopUpOut, account_kind, currency,
+    positive_amount, reference,
 };
 
 /// Platform, type and reference.
@@ -50,13 +52,30 @@ pub(super) async fn open(caller: Caller, state: Data<State>, body: Body) -> Answ
     };
     let opened = engine.open_accounts(vec![request]).await.pop().ok_or_else(Problem::internal)??;
     let status = if exists { StatusCode::OK } else { StatusCode::CREATED };
-    let body = json!({
-        "account": opened.raw().to_string(),
-        "kind": kind.name(),
-        "reference": reference,
-        "currency": currency.code(),
-    });
-    respond(status, &body)
+    let opened = AccountOpenedOut {
+        account: opened.raw().to_string(),
+        kind: kind.name(),
+        reference,
+        currency: currency.code(),
+    };
+    respond(status, &opened)
+}
+
+pub(super) async fn list(caller: Caller, state: Data<State>, request: HttpRequest) -> Answered {
+    let query = Parameters::read(&request, ACCOUNTS)?;
+    accounts_of(&caller, &state, &query, query.kind()?)
+}
+
+pub(super) async fn merchants(caller: Caller, state: Data<State>, request: HttpRequest) -> Answered {
+    let query = Parameters::read(&request, PAGE)?;
+    accounts_of(&caller, &state, &query, Some(AccountType::Settlement))
+}
+
+fn accounts_of(caller: &Caller, state: &State, query: &Parameters, kind: Option<AccountType>) -> Answered {
+    let (after, limit) = (query.cursor()?.unwrap_or(0), query.limit()?);
+    let accounts = state.engine.accounts_of(caller.platform, kind, after, limit + 1);
+    let (accounts, next) = page(&accounts, limit, |(id, ..)| id.number());
+    respond(StatusCode::OK, &AccountsOut::new(accounts, next))
 }
 
 /// The account that a path names: an opened one by its reference, one of the platform's own by its currency.

@@ -110,11 +110,13 @@ pub(super) async fn finish_refund(
     body: Body,
 ) -> Answered {
     let order = order_ref(caller.platform, &path.1)?;
-    let refund = numbered(&path.2, "refund", "the engine's number of a refund of the order, from 1")?;
+    let refund = numbered(&path.2, "no", "the engine's number of a refund of the order, from 1")?;
     let FinishIn { way, reference: account, note } = body.read()?;
     let way = finish_way(&state.engine, &caller, &way, account.as_deref())?;
     let note = line("note", note.as_deref(), NOTE_MAX)?;
-    command(&state.engine, &caller, order, OrderCommand::FinishRefund { refund, way, note }).await
+    let finished =
+        command(&state.engine, &caller, order, OrderCommand::FinishRefund { refund, way, note }).await;
+    finished.map_err(|problem| problem.in_words_of_caller(&[("refund", "no")]))
 }
 
 fn finish_way(
@@ -154,13 +156,13 @@ pub(super) async fn return_parked(
     path: NumberedPath,
     body: Body,
 ) -> Answered {
-    let attempt = numbered(&path.2, "attempt", ATTEMPT)?;
+    let attempt = numbered(&path.2, "no", ATTEMPT)?;
     parked(&caller, &state, &path, &body, OrderCommand::ReturnParked { attempt: AttemptNo(attempt) }).await
 }
 
 /// Takes a parked payment into its order: for the operator, on behalf of the platform.
 pub(super) async fn reopen(caller: OnBehalf, state: Data<State>, path: NumberedPath, body: Body) -> Answered {
-    let attempt = numbered(&path.2, "attempt", ATTEMPT)?;
+    let attempt = numbered(&path.2, "no", ATTEMPT)?;
     parked(&caller, &state, &path, &body, OrderCommand::Reopen { attempt: AttemptNo(attempt) }).await
 }
 
@@ -175,7 +177,8 @@ async fn parked(
 ) -> Answered {
     let order = order_ref(caller.platform, &path.1)?;
     let EmptyIn {} = body.read_or_empty()?;
-    command(&state.engine, caller, order, what).await
+    let answered = command(&state.engine, caller, order, what).await;
+    answered.map_err(|problem| problem.in_words_of_caller(&[("attempt", "no")]))
 }
 
 /// A number in a path; one that cannot be is one that is not known.

@@ -8,6 +8,7 @@ use actix_web::HttpResponse;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header;
 use actix_web::web::{Bytes, Data};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use suanpan_core::routing::Router;
@@ -22,7 +23,7 @@ use crate::identity::Caller;
 use crate::problem::Problem;
 use crate::state::State;
 use crate::text::parse_time;
-use crate::wire::{RecordedLine, RulesIn};
+use crate::wire::{RecordedLine, RulesIn, object, some_objects};
 
 /// Lines that may wait for a caller who reads slowly.
 const LINES_WAITING: usize = 256;
@@ -30,13 +31,22 @@ const LINES_WAITING: usize = 256;
 const CHANGES_TOLD: u64 = 1_000;
 
 /// A draft, and the orders that it is tried on: those given, or the platform's finished ones in the archive.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct BackTestIn {
+#[schemars(rename = "BackTest")]
+pub(crate) struct BackTestIn {
+    #[serde(deserialize_with = "object")]
     rules: RulesIn,
+    /// Recorded orders; the platform's finished ones in the archive when absent.
+    #[serde(default, deserialize_with = "some_objects")]
     orders: Option<Vec<RecordedLine>>,
+    /// Only orders routed from this instant on.
+    #[schemars(with = "Option<crate::wire::schema::Instant>")]
     from: Option<String>,
+    /// Only orders routed before this instant.
+    #[schemars(with = "Option<crate::wire::schema::Instant>")]
     until: Option<String>,
+    /// Most changed orders that are told; 1000 when absent.
     changes_max: Option<u64>,
 }
 

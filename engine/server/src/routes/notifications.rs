@@ -3,7 +3,6 @@
 
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
-use serde_json::json;
 use suanpan_model::command::OrderRef;
 use suanpan_model::{ChannelReport, FailureKind, OrderCommand, OrderId, Outcome, RejectCode, ReportSource};
 use suanpan_runtime::Command;
@@ -13,7 +12,7 @@ use crate::body::Body;
 use crate::identity::ChannelCaller;
 use crate::problem::Problem;
 use crate::state::State;
-use crate::wire::{NotificationIn, currency, positive_amount, reference};
+use crate::wire::{NotificationIn, NotifiedOut, currency, positive_amount, reference};
 
 pub(super) async fn notify(caller: ChannelCaller, state: Data<State>, body: Body) -> Answered {
     let engine = &state.engine;
@@ -37,7 +36,11 @@ pub(super) async fn notify(caller: ChannelCaller, state: Data<State>, body: Body
     let report = ChannelReport { channel: caller.channel, order, attempt, source, outcome };
     let command =
         Command::Order { platform: None, order: OrderRef::Id(order), command: OrderCommand::Report(report) };
-    let summary = answer::summary(engine.call(command).await?)?;
+    let reported = engine
+        .call(command)
+        .await
+        .map_err(|reject| Problem::from(reject).in_words_of_caller(&[("attempt", "payment_no")]))?;
+    let summary = answer::summary(reported)?;
     let result = if summary.repeat {
         "repeat"
     } else if summary.status != before.status {
@@ -47,7 +50,7 @@ pub(super) async fn notify(caller: ChannelCaller, state: Data<State>, body: Body
         let after = answer::life(engine.call(query).await?)?;
         if after.contradictions > before.contradictions { "contradiction" } else { "moved" }
     };
-    answer::json(StatusCode::OK, &json!({ "result": result }))
+    answer::json(StatusCode::OK, &NotifiedOut { result })
 }
 
 fn outcome(notification: &NotificationIn<'_>, currency: suanpan_model::Currency) -> Result<Outcome, Problem> {

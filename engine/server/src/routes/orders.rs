@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, Path, Query};
-use serde::{Deserialize, Serialize};
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use schemars::JsonSchema;
+use serde::Serialize;
 use suanpan_model::command::OrderRef;
 use suanpan_model::order::{AttemptState, order_key};
 use suanpan_model::{Order, OrderId, OrderStatus, PlatformId, RejectCode};
@@ -15,33 +16,24 @@ use crate::answer::{self, Answered, json};
 use crate::body::{Body, read_json};
 use crate::identity::Caller;
 use crate::problem::{Problem, ProblemBody};
+use crate::query::{Parameters, SUBMISSION};
 use crate::state::{Names, State};
 use crate::submission::{Submitted, submit, submit_many};
-use crate::wire::{BatchIn, LifeOut, NowOut, OrderContext, OrderIn, Parsed, ReceiptOut, terms};
+use crate::wire::{
+    AttemptsOut, BatchIn, DisputesOut, LifeOut, NowOut, Object, OrderContext, OrderIn, Parsed, ReceiptOut,
+    RefundsOut, ReleasesOut, terms,
+};
 
-/// Longest wait for the first redirect or result.
-const WAIT_MAX: Duration = Duration::from_millis(5_000);
 /// First and longest pause between two looks at an order.
 const PAUSE_FIRST: Duration = Duration::from_millis(2);
 const PAUSE_MAX: Duration = Duration::from_millis(100);
 
-/// Parameters of a submission.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct SubmitQuery {
-    wait_ms: Option<u64>,
-}
-
-pub(super) async fn create(
-    caller: Caller,
-    state: Data<State>,
-    query: Query<SubmitQuery>,
-    body: Body,
-) -> Answered {
+pub(super) async fn create(caller: Caller, state: Data<State>, request: HttpRequest, body: Body) -> Answered {
+    let wait_ms = Parameters::read(&request, SUBMISSION)?.wait_ms()?;
     let order: OrderIn<'_> = body.read()?;
     let parsed = read(&order, &caller, &state.engine)?;
     let submitted = submit(&state.engine, parsed).await?;
-    let now = match query.wait_ms {
+    let now = match wait_ms {
         Some(wait_ms) => Some(wait(&state.engine, caller.platform, &submitted, wait_ms).await),
         None => None,
     };
@@ -64,7 +56,7 @@ fn read(order: &OrderIn<'_>, caller: &Caller, engine: &Engine) -> Result<Parsed,
 /// recorded: when the engine has no time to say where it stands, the answer is what is known from its creation.
 async fn wait(engine: &Engine, platform: PlatformId, submitted: &Submitted, wait_ms: u64) -> NowOut {
     let summary = &submitted.summary;
-    let patience = Duration::from_millis(wait_ms).min(WAIT_MAX);
+    let patience = Duration::from_millis(wait_ms);
     let started = std::time::Instant::now();
     let mut pause = PAUSE_FIRST;
     let mut known = NowOut::new(summary.status, summary.action.as_ref());
@@ -115,16 +107,20 @@ fn action(order: &Order) -> Option<&suanpan_model::PayerAction> {
     }
 }
 
-/// One result of a batch.
-#[derive(Serialize)]
+/// One result of a batch: what the order would have been answered alone.
+#[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(rename = "BatchResult")]
 enum ResultOut<'a> {
     Receipt { status: u16, receipt: ReceiptOut<'a> },
     Problem { status: u16, problem: ProblemBody<'a> },
 }
 
-#[derive(Serialize)]
-struct BatchOut<'a> {
+/// What became of a batch.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "BatchResults")]
+pub(crate) struct BatchOut<'a> {
+    /// In the order of the orders.
     results: Vec<ResultOut<'a>>,
 }
 
@@ -156,7 +152,7 @@ fn result_out(result: &Result<Submitted, Problem>) -> ResultOut<'_> {
 /// Reads a batch in one pass; order by order when one of them is malformed, so that the others are not refused
 /// with it.
 fn read_batch(body: &Body, caller: &Caller, state: &State) -> Result<Vec<Result<Parsed, Problem>>, Problem> {
-    match body.read::<BatchIn<OrderIn<'_>>>() {
+    match body.read::<BatchIn<Object<OrderIn<'_>>>>() {
         Ok(BatchIn { orders }) => {
             check_count(orders.len(), state)?;
             Ok(orders.iter().map(|order| self::read(order, caller, &state.engine)).collect())
@@ -189,6 +185,26 @@ pub(super) async fn life(caller: Caller, state: Data<State>, path: Path<(String,
     let order = find(&state.engine, &caller, order).await?;
     let router = state.engine.router();
     respond(&LifeOut::new(&order, &router))
+}
+
+pub(super) async fn attempts(caller: Caller, state: Data<State>, path: Path<(String, String)>) -> Answered {
+    let order = find(&state.engine, &caller, order_ref(caller.platform, &path.1)?).await?;
+    json(StatusCode::OK, &AttemptsOut::new(&order, &state.engine.router()))
+}
+
+pub(super) async fn releases(caller: Caller, state: Data<State>, path: Path<(String, String)>) -> Answered {
+    let order = find(&state.engine, &caller, order_ref(caller.platform, &path.1)?).await?;
+    json(StatusCode::OK, &ReleasesOut::new(&order))
+}
+
+pub(super) async fn refunds(caller: Caller, state: Data<State>, path: Path<(String, String)>) -> Answered {
+    let order = find(&state.engine, &caller, order_ref(caller.platform, &path.1)?).await?;
+    json(StatusCode::OK, &RefundsOut::new(&order))
+}
+
+pub(super) async fn dispute(caller: Caller, state: Data<State>, path: Path<(String, String)>) -> Answered {
+    let order = find(&state.engine, &caller, order_ref(caller.platform, &path.1)?).await?;
+    json(StatusCode::OK, &DisputesOut::new(&order))
 }
 
 fn respond(life: &LifeOut<'_>) -> Result<HttpResponse, Problem> {

@@ -2,22 +2,19 @@
 
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
-use serde_json::{Value, json};
-use suanpan_core::routing::learning::Learning;
+use serde_json::json;
 use suanpan_core::routing::{AllOpen, RouteRequest, explain_none};
-use suanpan_model::{
-    AccountType, Amount, Bank, Banks, Capability, ChannelId, Currency, RejectCode, ServiceHours, SubOrder,
-    TariffBand, TimestampMs,
-};
+use suanpan_model::{AccountType, Amount, Bank, ChannelId, Currency, RejectCode, SubOrder};
 
 use crate::answer::{Answered, json as respond};
 use crate::body::Body;
 use crate::identity::{Caller, Operator};
 use crate::problem::Problem;
 use crate::state::State;
-use crate::text::{parse_time, time_text};
+use crate::text::parse_time;
 use crate::wire::{
-    QuestionParts, RouteOut, WhatIfIn, candidates, card_type, currency, pay_kind, positive_amount,
+    ChannelHealthOut, ChannelHealthsOut, ChannelOut, ChannelsOut, QuestionParts, RouteOut, WhatIfIn,
+    candidates, card_type, currency, pay_kind, positive_amount,
 };
 
 /// Decides without an order, and takes nothing.
@@ -83,7 +80,7 @@ pub(super) async fn what_if(caller: Caller, state: Data<State>, body: Body) -> A
             let expected = "a payment that some channel takes; see because";
             Err(Problem::new(RejectCode::NoChannel, "", expected)
                 .with("because", json!(explain_none(&router, &none)))
-                .with("candidates", candidates(&router, &none.because, currency))
+                .with("candidates", json!(candidates(&router, &none.because, currency)))
                 .with("rules_version", json!(none.rules_version)))
         }
     }
@@ -92,107 +89,15 @@ pub(super) async fn what_if(caller: Caller, state: Data<State>, body: Body) -> A
 pub(super) async fn channels(_operator: Operator, state: Data<State>) -> Answered {
     let router = state.engine.router();
     let (learning, now) = (state.engine.learning(), state.engine.now());
-    let one = |capability: &Capability| {
-        let mut told = channel(capability);
-        if let Some(told) = told.as_object_mut() {
-            told.insert("conditions".to_owned(), conditions(capability));
-            told.insert("standing".to_owned(), standing(capability, &learning, now));
-        }
-        told
-    };
-    let channels: Value = router.capabilities().iter().map(one).collect();
-    respond(StatusCode::OK, &json!({ "channels": channels }))
+    let channels = router.capabilities().iter().map(|one| ChannelOut::new(one, &learning, now)).collect();
+    respond(StatusCode::OK, &ChannelsOut { channels })
 }
 
-/// A channel's capability. Amounts are in its first currency: a descriptor has one set of limits for all of them.
-fn channel(capability: &Capability) -> Value {
-    let currency = capability.currencies.first().copied().unwrap_or_default();
-    let banks = match &capability.banks {
-        Banks::All => json!("all"),
-        Banks::Only(banks) => banks.iter().map(|bank| bank.code().to_string()).collect(),
-    };
-    let bands = |bands: &[TariffBand]| -> Value { bands.iter().map(|one| band(one, currency)).collect() };
-    json!({
-        "id": capability.id.to_string(),
-        "name": capability.name,
-        "title": capability.title,
-        "enabled": capability.enabled,
-        "own_bank": capability.own_bank,
-        "kinds": capability.kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>(),
-        "currencies": capability.currencies.iter().map(|one| one.code()).collect::<Vec<_>>(),
-        "banks": banks,
-        "card_types": capability.card_types.iter().map(|card| card.name()).collect::<Vec<_>>(),
-        "amount_min": capability.amount_min.to_text(currency),
-        "amount_max": capability.amount_max.to_text(currency),
-        "daily_quota": capability.daily_quota.map(|quota| quota.to_text(currency)),
-        "hours": capability.hours.map(hours),
-        "tariff": { "debit": bands(&capability.tariff.debit), "credit": bands(&capability.tariff.credit) },
-    })
-}
-
-/// What was agreed beyond the capability, in the channel's first currency.
-fn conditions(capability: &Capability) -> Value {
-    let currency = capability.currencies.first().copied().unwrap_or_default();
-    let known = &capability.conditions;
-    json!({
-        "holders": known.holders.iter().map(|holder| holder.name()).collect::<Vec<_>>(),
-        "monthly_quota": known.monthly_quota.map(|quota| quota.to_text(currency)),
-        "commitment": known.commitment.map(|agreed| json!({
-            "minimum": agreed.minimum.to_text(currency),
-            "maximum": agreed.maximum.map(|most| most.to_text(currency)),
-        })),
-        "maintenance": known.maintenance.iter().map(|one| json!({
-            "from": time_text(one.from), "until": time_text(one.until),
-        })).collect::<Vec<_>>(),
-        "rate_limit": known.rate_limit.map(|limit| json!({
-            "per_second": limit.per_second, "burst": limit.burst,
-        })),
-        "special_tariffs": known.special_tariffs.len(),
-        "own_cost": known.own_cost.map(|cost| band(&cost, currency)),
-    })
-}
-
-/// What was learned about a channel, from the log.
-fn standing(capability: &Capability, learning: &Learning, now: TimestampMs) -> Value {
-    let currency = capability.currencies.first().copied().unwrap_or_default();
-    let known = learning.channel(capability.id).cloned().unwrap_or_default();
-    let (faults, answers) = known.health.faults();
-    let windows = learning.windows().filter(|(channel, ..)| *channel == capability.id);
-    let success = windows.map(|(_, bank, card, window)| {
-        json!({
-            "bank": bank.map(|bank| bank.code().to_string()),
-            "card_type": card.map(|card| card.name()),
-            "results": window.results(),
-            "good": window.good(),
-            "success_percent_at_least": window.success().map(|success| {
-                format!("{}.{:04}", success.ppm() / 10_000, success.ppm() % 10_000)
-            }),
-        })
-    });
-    json!({
-        "circuit": known.health.circuit.name(),
-        "healthy": known.health.lets_through(&capability.conditions.health, now),
-        "opened": known.health.opened,
-        "faults": faults,
-        "answers": answers,
-        "latency_ms": known.health.latency_ms(),
-        "taken_today": known.volume.on_day(now.beijing_day()).to_text(currency),
-        "taken_this_month": known.volume.in_month(now.beijing_month().0).to_text(currency),
-        "success": success.collect::<Vec<_>>(),
-    })
-}
-
-fn hours(hours: ServiceHours) -> String {
-    let text = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
-    format!("{}-{}", text(hours.from_minute), text(hours.until_minute))
-}
-
-fn band(band: &TariffBand, currency: Currency) -> Value {
-    json!({
-        "up_to": band.up_to.map(|amount| amount.to_text(currency)),
-        "rate_percent": format!("{}.{:04}", band.rate_ppm / 10_000, band.rate_ppm % 10_000),
-        "fixed": band.fixed.to_text(currency),
-        "floor": band.floor.to_text(currency),
-        "cap": band.cap.map(|amount| amount.to_text(currency)),
-    })
+/// How channels are, for the malls whose payments they take: nothing of what they cost.
+pub(super) async fn channel_health(_caller: Caller, state: Data<State>) -> Answered {
+    let router = state.engine.router();
+    let (learning, now) = (state.engine.learning(), state.engine.now());
+    let channels =
+        router.capabilities().iter().map(|one| ChannelHealthOut::new(one, &learning, now)).collect();
+    respond(StatusCode::OK, &ChannelHealthsOut { channels })
 }

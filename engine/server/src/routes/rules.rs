@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
-use serde_json::{Value, json};
+use serde_json::json;
 use suanpan_core::routing::{Key, Router, RoutingRules, RuleWarning};
 use suanpan_model::order::Attempt;
 use suanpan_model::{Order, PlatformId, RejectCode};
@@ -17,7 +17,7 @@ use crate::identity::Caller;
 use crate::problem::Problem;
 use crate::rule_names::PlatformNames;
 use crate::state::State;
-use crate::wire::{RouteOut, RulesIn};
+use crate::wire::{ExplainedAttempt, ExplainedOut, RouteOut, RulesIn, RulesPutOut};
 
 pub(super) async fn get(caller: Caller, state: Data<State>) -> Answered {
     let router = state.engine.router();
@@ -33,12 +33,8 @@ pub(super) async fn put(caller: Caller, state: Data<State>, body: Body) -> Answe
     let put = actix_web::web::block(move || engine.put_rules(platform, rules)).await;
     match put.map_err(|_| Problem::internal())? {
         Ok(put) => {
-            let body = json!({
-                "version": version,
-                "result": if put.repeat { "repeat" } else { "moved" },
-                "warnings": words(&put.warnings),
-            });
-            respond(StatusCode::OK, &body)
+            let result = if put.repeat { "repeat" } else { "moved" };
+            respond(StatusCode::OK, &RulesPutOut { version, result, warnings: words(&put.warnings) })
         }
         Err(PutFault::Rules(faults)) => {
             let words: Vec<String> = faults.0.iter().map(ToString::to_string).collect();
@@ -83,27 +79,16 @@ pub(super) fn words(warnings: &[RuleWarning]) -> Vec<String> {
 pub(super) async fn explain(caller: Caller, state: Data<State>, path: Path<(String, String)>) -> Answered {
     let order = find(&state.engine, &caller, order_ref(caller.platform, &path.1)?).await?;
     let router = state.engine.router();
-    let attempts: Vec<Value> =
-        order.attempts.iter().map(|attempt| decision(&order, attempt, &router, &state.engine)).collect();
-    let body = json!({
-        "order": order.id.to_string(),
-        "order_no": order.terms.order_no,
-        "attempts": attempts,
-    });
-    respond(StatusCode::OK, &body)
+    let attempts = order.attempts.iter().map(|one| decision(&order, one, &router, &state.engine)).collect();
+    respond(StatusCode::OK, &ExplainedOut::new(&order, attempts))
 }
 
-fn decision(order: &Order, attempt: &Attempt, router: &Router, engine: &Engine) -> Value {
+fn decision(order: &Order, attempt: &Attempt, router: &Router, engine: &Engine) -> ExplainedAttempt {
     let (platform, version) = (order.terms.platform, attempt.route.rules_version);
     let tell = |rules: Option<&RoutingRules>| {
         let keys: Vec<Key> = rules.map(Router::keys_of).unwrap_or_default();
         let known = rules.map(|rules| (rules, keys.as_slice()));
-        json!({
-            "no": attempt.no.0,
-            "state": attempt.state.name(),
-            "at": crate::text::time_text(attempt.started_at),
-            "decision": RouteOut::new(router, &attempt.route, order.terms.currency, known),
-        })
+        ExplainedAttempt::new(attempt, RouteOut::new(router, &attempt.route, order.terms.currency, known))
     };
     if let Some(put) = engine.rules_version(platform, version) {
         return tell(Some(&put.rules));

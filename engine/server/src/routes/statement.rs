@@ -1,10 +1,10 @@
 //! An account's statement, page by page.
 
+use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, Query};
-use serde::Deserialize;
+use actix_web::web::Data;
 use suanpan_model::ids::STRIPES;
-use suanpan_model::{AccountId, Lsn, RejectCode, TimestampMs};
+use suanpan_model::{AccountId, Lsn};
 use suanpan_runtime::Engine;
 use suanpan_runtime::api::{StatementLine, StatementQuery};
 
@@ -12,59 +12,28 @@ use super::accounts::{AccountPath, named};
 use crate::answer::{Answered, json};
 use crate::identity::Caller;
 use crate::problem::Problem;
+use crate::query::{Parameters, TIMED_PAGE};
 use crate::state::State;
-use crate::text::parse_time;
 use crate::wire::StatementOut;
-
-/// Lines of a page that does not say.
-const LIMIT_DEFAULT: usize = 100;
-/// Most lines of a page.
-const LIMIT_MAX: usize = 1_000;
-
-/// Which lines are wanted.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct EntriesQuery {
-    after: Option<u64>,
-    from: Option<String>,
-    until: Option<String>,
-    limit: Option<usize>,
-}
 
 pub(super) async fn entries(
     caller: Caller,
     state: Data<State>,
     path: AccountPath,
-    query: Query<EntriesQuery>,
+    request: HttpRequest,
 ) -> Answered {
     let engine = &state.engine;
     let account = named(engine, &caller, &path.1, &path.2)?;
-    let limit = query.limit.unwrap_or(LIMIT_DEFAULT);
-    if !(1..=LIMIT_MAX).contains(&limit) {
-        let expected = format!("a number from 1 to {LIMIT_MAX}");
-        return Err(Problem::new(RejectCode::InvalidField, "limit", expected));
-    }
-    let wanted = StatementQuery {
-        account,
-        after: Lsn(query.after.unwrap_or(0)),
-        from: instant("from", query.from.as_deref())?.unwrap_or(TimestampMs(0)),
-        until: instant("until", query.until.as_deref())?.unwrap_or(TimestampMs::NEVER),
-        limit,
-    };
+    let query = Parameters::read(&request, TIMED_PAGE)?;
+    let (from, until) = query.range()?;
+    let after = Lsn(query.cursor()?.unwrap_or(0));
+    let wanted = StatementQuery { account, after, from, until, limit: query.limit()? };
     let currency = match account.internal_currency() {
         Some(currency) => currency,
         None => engine.balance(account).await?.currency,
     };
     let (lines, next) = page(engine, wanted).await?;
     json(StatusCode::OK, &StatementOut::new(account.raw(), currency, &lines, next))
-}
-
-fn instant(field: &'static str, text: Option<&str>) -> Result<Option<TimestampMs>, Problem> {
-    let read = |text| {
-        let expected = "a time of RFC 3339 such as 2026-01-01T00:00:00Z (with + written as %2B)";
-        parse_time(text).ok_or_else(|| Problem::new(RejectCode::InvalidField, field, expected))
-    };
-    text.map(read).transpose()
 }
 
 /// One page and the cursor after it. A page ends between two log positions, never inside one, because the cursor is a
@@ -117,7 +86,7 @@ async fn fetch(engine: &Engine, wanted: StatementQuery) -> Result<Vec<StatementL
 
 #[cfg(test)]
 mod tests {
-    use suanpan_model::{AccountType, Amount, CauseId, EntryCode, Side};
+    use suanpan_model::{AccountType, Amount, CauseId, EntryCode, Side, TimestampMs};
 
     use super::*;
 

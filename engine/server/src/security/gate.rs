@@ -31,8 +31,14 @@ use crate::problem::Problem;
 use crate::state::State;
 
 /// Paths that tell nobody's secrets: they need neither a signature nor a certificate.
-const PUBLIC: [&str; 4] =
-    [endpoint::HOME.path, endpoint::LIVE.path, endpoint::READY.path, endpoint::ENGINE_KEY.path];
+const PUBLIC: [&str; 6] = [
+    endpoint::HOME.path,
+    endpoint::OPENAPI.path,
+    endpoint::DOCS.path,
+    endpoint::LIVE.path,
+    endpoint::READY.path,
+    endpoint::ENGINE_KEY.path,
+];
 
 /// Said on every answer in development.
 const DEVELOPMENT: (&str, &str) = ("suanpan-development", "requests are not authenticated");

@@ -61,6 +61,28 @@ pub enum Refusal {
     PlatformOnly,
 }
 
+/// Every code with its status, for the description of the API.
+pub const SECURITY_CODES: [(&str, u16); 18] = [
+    Refusal::Anonymous.code(),
+    Refusal::Header { name: "" }.code(),
+    Refusal::UnknownKey.code(),
+    Refusal::KeyNotYetValid.code(),
+    Refusal::KeyExpired.code(),
+    ("timestamp_stale", 401),
+    ("timestamp_future", 401),
+    Refusal::BeforeStart.code(),
+    Refusal::Signature.code(),
+    Refusal::Replayed.code(),
+    Refusal::CertificateNotYetValid.code(),
+    Refusal::CertificateExpired.code(),
+    Refusal::CertificateUntrusted.code(),
+    Refusal::CertificateUnbound.code(),
+    Refusal::CertificateMismatch.code(),
+    Refusal::BothRequired.code(),
+    Refusal::ForeignPlatform.code(),
+    Refusal::PlatformOnly.code(),
+];
+
 impl Refusal {
     /// The stable code and the status of HTTP.
     #[must_use]

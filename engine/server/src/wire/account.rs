@@ -1,25 +1,30 @@
 //! Accounts as the API takes and tells them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use suanpan_model::money::signed_text;
 use suanpan_model::{Currency, Lsn};
 use suanpan_runtime::api::{Balance, StatementLine, TopUp};
 
-use super::{AccountRef, Object, Text};
+use super::{AccountRef, Object, Text, schema};
 use crate::text::time_text;
 
 /// An account to be opened.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewAccount")]
 pub struct AccountIn<'a> {
     /// Its type.
     #[serde(borrow)]
+    #[schemars(with = "schema::OpenedKind")]
     pub kind: Text<'a>,
     /// The platform's name for it.
     #[serde(borrow)]
+    #[schemars(with = "schema::Reference")]
     pub reference: Text<'a>,
     /// Its currency; CNY when absent.
     #[serde(borrow)]
+    #[schemars(with = "Option<schema::CurrencyCode>")]
     pub currency: Option<Text<'a>>,
     /// The account above it in its tree.
     #[serde(borrow)]
@@ -27,26 +32,35 @@ pub struct AccountIn<'a> {
 }
 
 /// Money that is put on an account.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewTopUp")]
 pub struct TopUpIn<'a> {
     /// The platform's number for it; repeats are recognised by it.
     #[serde(borrow)]
+    #[schemars(with = "schema::Reference")]
     pub reference: Text<'a>,
     /// How much.
     #[serde(borrow)]
+    #[schemars(with = "schema::PositiveAmount")]
     pub amount: Text<'a>,
     /// In which currency; CNY when absent.
     #[serde(borrow)]
+    #[schemars(with = "Option<schema::CurrencyCode>")]
     pub currency: Option<Text<'a>>,
 }
 
 /// A top-up that was booked.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "TopUp")]
 pub struct TopUpOut {
+    #[schemars(with = "schema::Number")]
     account: String,
+    #[schemars(with = "schema::Reference")]
     reference: String,
+    #[schemars(with = "schema::PositiveAmount")]
     amount: String,
+    #[schemars(with = "schema::CurrencyCode")]
     currency: &'static str,
 }
 
@@ -64,18 +78,28 @@ impl TopUpOut {
 }
 
 /// Balances of an account.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Account")]
 pub struct BalanceOut {
+    #[schemars(with = "schema::Number")]
     account: String,
+    #[schemars(with = "schema::AccountKind")]
     kind: &'static str,
     reference: String,
+    #[schemars(with = "schema::Number")]
     platform: String,
+    #[schemars(with = "schema::Unit")]
     currency: &'static str,
+    #[schemars(with = "schema::SignedAmount")]
     balance: String,
+    #[schemars(with = "schema::AmountText")]
     held: String,
+    #[schemars(with = "schema::SignedAmount")]
     available: String,
+    #[schemars(with = "schema::SignedAmount")]
     rolled_up: String,
     /// What the owner could not give back; taken from the next income.
+    #[schemars(with = "schema::AmountText")]
     owed: String,
 }
 
@@ -100,26 +124,39 @@ impl BalanceOut {
 }
 
 /// Part of an account's statement.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Statement")]
 pub struct StatementOut {
+    #[schemars(with = "schema::Number")]
     account: String,
+    #[schemars(with = "schema::Unit")]
     currency: &'static str,
     entries: Vec<LineOut>,
     /// What to send as `after` for the lines that follow; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Cursor>")]
     next: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "StatementLine")]
 struct LineOut {
+    #[schemars(with = "schema::Number")]
     position: String,
+    #[schemars(with = "schema::ToldInstant")]
     at: String,
+    #[schemars(with = "schema::Number")]
     cause: String,
+    #[schemars(with = "schema::EntryCodeName")]
     code: &'static str,
+    #[schemars(with = "schema::SideName")]
     side: &'static str,
+    #[schemars(with = "schema::AmountText")]
     amount: String,
     /// Of an internal account: balance of one stripe, named by `account`.
+    #[schemars(with = "schema::SignedAmount")]
     balance: String,
+    #[schemars(with = "schema::Number")]
     account: String,
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use smol_str::SmolStr;
 use suanpan_model::{Holder, OrderAttributes, RejectCode};
 
-use super::Text;
 use super::forms::{Checked, Refusal, is_line};
+use super::{Text, schema};
 
 /// Longest category in characters.
 const CATEGORY_MAX: usize = 64;
@@ -36,9 +37,11 @@ pub(super) fn attributes(
 }
 
 /// The same as it is told.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Attributes")]
 pub(super) struct AttributesOut<'a> {
     category: &'a str,
+    #[schemars(with = "Option<schema::HolderName>")]
     holder: Option<&'static str>,
     payer: BTreeMap<&'a str, &'a str>,
 }

@@ -1,5 +1,6 @@
 //! Coupon campaigns as they are written, in the API and in the configuration, and as they are told.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use smol_str::SmolStr;
@@ -11,7 +12,7 @@ use suanpan_runtime::{CampaignState, CustomerCoupons};
 
 use super::forms::{Checked, Refusal, account_kind, amount, currency, positive_amount, reference};
 use super::order::{AccountRef, ReceiverIn};
-use super::{Lookup, Object, Text};
+use super::{Lookup, Object, Text, schema};
 use crate::text::{parse_percent, parse_time, percent_text, time_text};
 
 /// Most funders of one campaign.
@@ -20,41 +21,54 @@ pub const FUNDERS_MAX: usize = 10;
 pub const MERCHANTS_MAX: usize = 1_000;
 
 /// A campaign.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewCampaign")]
 pub struct CampaignIn<'a> {
     /// Its number, unique in the engine.
+    #[schemars(required)]
     pub id: Option<u32>,
     /// Currency of the amounts; CNY when absent.
     #[serde(borrow)]
+    #[schemars(with = "Option<schema::CurrencyCode>")]
     pub currency: Option<Text<'a>>,
     /// What a coupon takes off the price: a sum, or else `percent`.
     #[serde(borrow)]
+    #[schemars(with = "Option<schema::PositiveAmount>")]
     pub face: Option<Text<'a>>,
     /// Percentage of the eligible price that a coupon takes off.
     #[serde(borrow)]
+    #[schemars(with = "Option<schema::PositivePercent>")]
     pub percent: Option<Text<'a>>,
     /// The most that `percent` takes off; no limit when absent.
     #[serde(borrow)]
+    #[schemars(with = "Option<schema::PositiveAmount>")]
     pub cap: Option<Text<'a>>,
     /// Smallest eligible price; zero when absent.
     #[serde(borrow)]
+    #[schemars(with = "Option<schema::AmountText>")]
     pub minimum_spend: Option<Text<'a>>,
     /// First instant at which a coupon can be used.
     #[serde(borrow)]
+    #[schemars(with = "schema::Instant")]
     pub valid_from: Option<Text<'a>>,
     /// First instant at which it can no longer be used.
     #[serde(borrow)]
+    #[schemars(with = "schema::Instant")]
     pub valid_until: Option<Text<'a>>,
     /// Who pays; the platform's coupon fund alone when absent.
     #[serde(borrow)]
+    #[schemars(length(min = 1, max = 10))]
     pub funders: Option<Vec<Object<FunderIn<'a>>>>,
     /// References of the settlement accounts of the merchants that it is for; all when absent.
     #[serde(borrow)]
+    #[schemars(with = "Option<Vec<schema::Reference>>", length(max = 1000))]
     pub merchants: Option<Vec<Text<'a>>>,
     /// How many coupons there are; no limit when absent.
+    #[schemars(range(min = 1))]
     pub stock: Option<u32>,
     /// How many coupons one customer can get; no limit when absent.
+    #[schemars(range(min = 1))]
     pub per_customer: Option<u32>,
     /// Whether it can be used together with other coupons; no when absent.
     pub stackable: Option<bool>,
@@ -65,28 +79,34 @@ pub struct CampaignIn<'a> {
 }
 
 /// Who pays which part of a subsidy.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Funder")]
 pub struct FunderIn<'a> {
     /// `platform` for its coupon fund, or an account.
     #[serde(borrow)]
     pub account: ReceiverIn<'a>,
     /// Its part, at most two decimals.
     #[serde(borrow)]
+    #[schemars(with = "schema::PositivePercent")]
     pub percent: Text<'a>,
 }
 
 /// Coupons for a customer.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewCoupons")]
 pub struct IssueIn<'a> {
     /// Who gets them, as the platform names payers.
     #[serde(borrow)]
+    #[schemars(with = "schema::Reference")]
     pub customer: Text<'a>,
     /// How many; one when absent.
+    #[schemars(range(min = 1))]
     pub count: Option<u32>,
     /// The platform's number for it; repeats are recognised by it.
     #[serde(borrow)]
+    #[schemars(with = "schema::Reference")]
     pub reference: Text<'a>,
 }
 
@@ -260,20 +280,29 @@ impl NamedCampaign {
 }
 
 /// A campaign.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Campaign")]
 pub struct CampaignOut {
     id: u32,
+    #[schemars(with = "schema::CurrencyCode")]
     currency: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::PositiveAmount>")]
     face: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::PositivePercent>")]
     percent: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::PositiveAmount>")]
     cap: Option<String>,
+    #[schemars(with = "schema::AmountText")]
     minimum_spend: String,
+    #[schemars(with = "schema::ToldInstant")]
     valid_from: String,
+    #[schemars(with = "schema::ToldInstant")]
     valid_until: String,
     funders: Vec<FunderOut>,
+    #[schemars(with = "Vec<schema::Number>")]
     merchant_accounts: Vec<String>,
     stock: Option<u32>,
     per_customer: Option<u32>,
@@ -284,15 +313,20 @@ pub struct CampaignOut {
     state: Option<StateOut>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "CampaignFunder")]
 struct FunderOut {
+    #[schemars(with = "schema::Number")]
     account: String,
+    #[schemars(with = "schema::AccountKind")]
     account_kind: &'static str,
+    #[schemars(with = "schema::PositivePercent")]
     percent: String,
 }
 
 /// Where a campaign's coupons are.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "CouponState")]
 struct StateOut {
     /// Left the stock and did not come back.
     taken: u64,
@@ -345,7 +379,8 @@ impl CampaignOut {
 }
 
 /// Coupons that were issued, as they were asked for.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "IssuedCoupons")]
 pub struct IssuedOut<'a> {
     /// The campaign.
     pub campaign: u32,
@@ -358,7 +393,8 @@ pub struct IssuedOut<'a> {
 }
 
 /// The coupons of one customer in one campaign.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "CustomerCoupons")]
 pub struct CustomerOut<'a> {
     campaign: u32,
     customer: &'a str,

@@ -1,5 +1,6 @@
 //! Orders whose money waits for an operator, and what can be done about each.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use suanpan_core::routing::Router;
 use suanpan_model::order::Attempt;
@@ -7,38 +8,49 @@ use suanpan_model::refund::{FinishWay, Refund, RefundState};
 use suanpan_model::{Order, OrderStatus};
 
 use super::life::channel_name;
+use super::schema;
 
 /// An order that needs an operator.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Exception")]
 pub struct ExceptionOut<'a> {
+    #[schemars(with = "schema::Number")]
     order: String,
+    #[schemars(with = "schema::Number")]
     platform: String,
     order_no: &'a str,
+    #[schemars(with = "schema::OrderStatusName")]
     status: &'static str,
+    #[schemars(with = "schema::CurrencyCode")]
     currency: &'static str,
     parked: Vec<ParkedOut<'a>>,
     refunds: Vec<RefundOut<'a>>,
 }
 
 /// A payment that belongs to no live order.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ParkedPayment")]
 struct ParkedOut<'a> {
     attempt: u8,
+    #[schemars(with = "schema::PaymentNo")]
     payment_no: String,
     channel: String,
     channel_no: &'a str,
+    #[schemars(with = "schema::AmountText")]
     amount: String,
     /// What can be done: actions below the attempt.
     ways: &'static [&'static str],
 }
 
 /// A refund that its channel cannot finish.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "OpenRefund")]
 struct RefundOut<'a> {
     no: u8,
     refund_no: &'a str,
     attempt: u8,
     state: &'static str,
+    #[schemars(with = "schema::AmountText")]
     to_payer: String,
     note: &'a str,
     /// How it can be finished.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use suanpan_core::routing::{Router, explain};
 use suanpan_model::order::{Attempt, AttemptState, Release, Step};
@@ -10,27 +11,34 @@ use suanpan_model::{
     AccountId, Amount, ChannelId, CouponUse, Currency, Entry, Order, OrderTerms, Share, SplitRule,
 };
 
-use super::ActionOut;
 use super::attributes::AttributesOut;
 use super::money::{AccountOut, MoneyOut, SumOut};
 use super::refund::RefundOut;
+use super::{ActionOut, schema};
 use crate::text::{percent_text, time_text};
 
 /// The whole life.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Order")]
 pub struct LifeOut<'a> {
+    #[schemars(with = "schema::Number")]
     order: String,
+    #[schemars(with = "schema::Number")]
     platform: String,
     order_no: &'a str,
+    #[schemars(with = "schema::OrderStatusName")]
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     closed: Option<&'static str>,
+    #[schemars(with = "schema::ToldInstant")]
     created_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::ToldInstant>")]
     release_at: Option<String>,
     terms: TermsOut<'a>,
+    #[schemars(with = "schema::AgreementTerms")]
     agreement: Agreement,
     money: MoneyOut,
     attempts: Vec<AttemptOut<'a>>,
@@ -43,15 +51,22 @@ pub struct LifeOut<'a> {
     entries: Vec<EntryOut>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "OrderTerms")]
 struct TermsOut<'a> {
     payer: &'a str,
+    #[schemars(with = "schema::AmountText")]
     amount: String,
+    #[schemars(with = "schema::CurrencyCode")]
     currency: &'static str,
+    #[schemars(with = "schema::PayKindName")]
     kind: &'static str,
+    #[schemars(with = "Option<schema::BankCode>")]
     bank: Option<String>,
+    #[schemars(with = "Option<schema::CardTypeName>")]
     card_type: Option<&'static str>,
     description: &'a str,
+    #[schemars(with = "schema::ToldInstant")]
     expires_at: String,
     escrow: bool,
     virtual_goods: bool,
@@ -65,28 +80,37 @@ struct TermsOut<'a> {
 }
 
 /// A coupon, in the order in which they are applied.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "UsedCoupon")]
 struct CouponOut {
     campaign: u32,
+    #[schemars(with = "schema::AmountText")]
     subsidy: String,
     /// Of each sub-order.
+    #[schemars(with = "Vec<schema::AmountText>")]
     shares: Vec<String>,
     funders: Vec<SumOut>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RecordedSubOrder")]
 struct SubOrderOut {
+    #[schemars(with = "schema::Number")]
     merchant_account: String,
+    #[schemars(with = "schema::AmountText")]
     amount: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RecordedSplit")]
 struct SplitOut {
     #[serde(flatten)]
     receiver: AccountOut,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Percent>")]
     percent: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::AmountText>")]
     fixed: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tiers: Option<Vec<TierOut>>,
@@ -96,33 +120,43 @@ struct SplitOut {
     within: Option<u8>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RecordedTier")]
 struct TierOut {
+    #[schemars(with = "schema::AmountText")]
     from: String,
+    #[schemars(with = "schema::Percent")]
     percent: String,
 }
 
 /// A release; without a number, the one of all that was left.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Release")]
 struct ReleaseOut<'a> {
     release_no: &'a str,
+    #[schemars(with = "schema::AmountText")]
     amount: String,
 }
 
 /// A dispute that is open.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Dispute")]
 struct DisputeOut {
+    #[schemars(with = "schema::OrderStatusName")]
     before: &'static str,
     /// What is held of the money that receivers already got.
     held: Vec<SumOut>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Attempt")]
 struct AttemptOut<'a> {
     no: u8,
+    #[schemars(with = "schema::PaymentNo")]
     payment_no: String,
     channel: String,
     channel_no: &'a str,
+    #[schemars(with = "schema::AttemptStateName")]
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     action: Option<ActionOut>,
@@ -131,34 +165,143 @@ struct AttemptOut<'a> {
     /// Whether its payment is parked and waits for an operator.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     parked: bool,
+    #[schemars(with = "schema::AmountText")]
     fee: String,
     rule: &'static str,
     rules_version: u32,
     because: Vec<String>,
+    #[schemars(with = "schema::ToldInstant")]
     started_at: String,
     queries: u16,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Step")]
 struct StepOut {
+    #[schemars(with = "schema::ToldInstant")]
     at: String,
+    #[schemars(with = "schema::EventName")]
     kind: &'static str,
+    #[schemars(with = "schema::OrderStatusName")]
     status: &'static str,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Entry")]
 struct EntryOut {
+    #[schemars(with = "schema::EntryCodeName")]
     code: &'static str,
+    #[schemars(with = "schema::Unit")]
     currency: &'static str,
     postings: Vec<PostingOut>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Posting")]
 struct PostingOut {
     #[serde(flatten)]
     account: AccountOut,
+    #[schemars(with = "schema::SideName")]
     side: &'static str,
+    #[schemars(with = "schema::AmountText")]
     amount: String,
+}
+
+/// The attempts of an order, oldest first.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Attempts")]
+pub struct AttemptsOut<'a> {
+    #[schemars(with = "schema::Number")]
+    order: String,
+    #[schemars(with = "schema::CurrencyCode")]
+    currency: &'static str,
+    attempts: Vec<AttemptOut<'a>>,
+}
+
+impl<'a> AttemptsOut<'a> {
+    /// Of `order`.
+    #[must_use]
+    pub fn new(order: &'a Order, router: &Router) -> Self {
+        Self {
+            order: order.id.to_string(),
+            currency: order.terms.currency.code(),
+            attempts: order.attempts.iter().map(|one| AttemptOut::new(order, one, router)).collect(),
+        }
+    }
+}
+
+/// The releases of an order, oldest first.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Releases")]
+pub struct ReleasesOut<'a> {
+    #[schemars(with = "schema::Number")]
+    order: String,
+    #[schemars(with = "schema::CurrencyCode")]
+    currency: &'static str,
+    releases: Vec<ReleaseOut<'a>>,
+}
+
+impl<'a> ReleasesOut<'a> {
+    /// Of `order`.
+    #[must_use]
+    pub fn new(order: &'a Order) -> Self {
+        let currency = order.terms.currency;
+        Self {
+            order: order.id.to_string(),
+            currency: currency.code(),
+            releases: order.releases.iter().map(|one| ReleaseOut::new(one, currency)).collect(),
+        }
+    }
+}
+
+/// The refunds of an order, oldest first.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Refunds")]
+pub struct RefundsOut<'a> {
+    #[schemars(with = "schema::Number")]
+    order: String,
+    #[schemars(with = "schema::CurrencyCode")]
+    currency: &'static str,
+    refunds: Vec<RefundOut<'a>>,
+}
+
+impl<'a> RefundsOut<'a> {
+    /// Of `order`.
+    #[must_use]
+    pub fn new(order: &'a Order) -> Self {
+        Self {
+            order: order.id.to_string(),
+            currency: order.terms.currency.code(),
+            refunds: order.refunds.iter().map(|one| RefundOut::new(order, one)).collect(),
+        }
+    }
+}
+
+/// The dispute of an order.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "OpenDispute")]
+pub struct DisputesOut {
+    #[schemars(with = "schema::Number")]
+    order: String,
+    #[schemars(with = "schema::OrderStatusName")]
+    status: &'static str,
+    #[schemars(with = "schema::CurrencyCode")]
+    currency: &'static str,
+    /// The one that is open; null when there is none.
+    dispute: Option<DisputeOut>,
+}
+
+impl DisputesOut {
+    /// Of `order`.
+    #[must_use]
+    pub fn new(order: &Order) -> Self {
+        Self {
+            order: order.id.to_string(),
+            status: order.status.name(),
+            currency: order.terms.currency.code(),
+            dispute: DisputeOut::new(order),
+        }
+    }
 }
 
 impl<'a> LifeOut<'a> {

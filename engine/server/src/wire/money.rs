@@ -1,14 +1,20 @@
 //! An order's money by part: what is where, who paid it and who got it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use suanpan_model::money::signed_text;
 use suanpan_model::refund::{Refund, RefundState};
 use suanpan_model::{AccountId, AccountType, Amount, Entry, EntryCode, Order, Posting, Side};
 
+use super::schema;
+
 /// An account: its number, which `GET /v1/accounts/{account}` tells more about, and its type.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AccountNamed")]
 pub struct AccountOut {
+    #[schemars(with = "schema::Number")]
     account: String,
+    #[schemars(with = "schema::AccountKind")]
     account_kind: &'static str,
 }
 
@@ -21,10 +27,12 @@ impl AccountOut {
 }
 
 /// A sum on an account.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Sum")]
 pub struct SumOut {
     #[serde(flatten)]
     account: AccountOut,
+    #[schemars(with = "schema::AmountText")]
     amount: String,
 }
 
@@ -37,16 +45,26 @@ impl SumOut {
 }
 
 /// The order's money by part; `refunding` is on its way back, or waits for an operator.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Money")]
 pub struct MoneyOut {
+    #[schemars(with = "schema::SignedAmount")]
     payable: String,
+    #[schemars(with = "schema::SignedAmount")]
     subsidy: String,
+    #[schemars(with = "schema::SignedAmount")]
     frozen: String,
+    #[schemars(with = "schema::SignedAmount")]
     released: String,
+    #[schemars(with = "schema::SignedAmount")]
     refunded: String,
+    #[schemars(with = "schema::SignedAmount")]
     refunding: String,
+    #[schemars(with = "schema::SignedAmount")]
     refunded_to_payer: String,
+    #[schemars(with = "schema::SignedAmount")]
     fee: String,
+    #[schemars(with = "schema::SignedAmount")]
     fee_taken_from_merchants: String,
     payer: PayerOut,
     funders: Vec<FunderOut>,
@@ -55,40 +73,56 @@ pub struct MoneyOut {
 }
 
 /// What left the payer and what came back, as the entries have it; with payments that were parked.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PayerMoney")]
 struct PayerOut {
+    #[schemars(with = "schema::SignedAmount")]
     paid: String,
+    #[schemars(with = "schema::SignedAmount")]
     given_back: String,
 }
 
 /// Who paid a part of a coupon.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "FunderMoney")]
 struct FunderOut {
     campaign: u32,
     #[serde(flatten)]
     account: AccountOut,
+    #[schemars(with = "schema::AmountText")]
     paid: String,
+    #[schemars(with = "schema::AmountText")]
     given_back: String,
 }
 
 /// A sub-order; what is refunded counts what is on its way.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SubOrderMoney")]
 struct PartOut {
+    #[schemars(with = "schema::Number")]
     merchant_account: String,
+    #[schemars(with = "schema::AmountText")]
     price: String,
+    #[schemars(with = "schema::AmountText")]
     frozen: String,
+    #[schemars(with = "schema::AmountText")]
     released: String,
+    #[schemars(with = "schema::AmountText")]
     refunded: String,
 }
 
 /// Who was given a part of a sub-order; what is taken back counts what is on its way.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ReceiverMoney")]
 struct ReceiverOut {
     sub_order: usize,
+    #[schemars(extend("enum" = ["split", "fee", "merchant", "payee"]))]
     role: &'static str,
     #[serde(flatten)]
     account: AccountOut,
+    #[schemars(with = "schema::AmountText")]
     given: String,
+    #[schemars(with = "schema::AmountText")]
     taken_back: String,
 }
 

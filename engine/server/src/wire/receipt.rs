@@ -1,23 +1,33 @@
 //! Short answers about an order.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use suanpan_model::{OrderId, OrderTerms, PayerAction};
 use suanpan_runtime::api::OrderSummary;
 
+use super::schema;
 use crate::text::time_text;
 
 /// What was recorded: follows from number and terms alone, so a repeat of the order gets the same bytes, whatever
 /// has become of the order since.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Receipt")]
 pub struct ReceiptOut<'a> {
+    #[schemars(with = "schema::Number")]
     order: String,
     order_no: &'a str,
+    #[schemars(with = "schema::AmountText")]
     amount: String,
+    #[schemars(with = "schema::AmountText")]
     payable: String,
+    #[schemars(with = "schema::AmountText")]
     subsidy: String,
+    #[schemars(with = "schema::CurrencyCode")]
     currency: &'static str,
+    #[schemars(with = "schema::PayKindName")]
     kind: &'static str,
     escrow: bool,
+    #[schemars(with = "schema::ToldInstant")]
     expires_at: String,
     /// Where the order stands, when the caller asked to wait for it; the only part that changes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,8 +55,10 @@ impl<'a> ReceiptOut<'a> {
 }
 
 /// Where an order stands.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Now")]
 pub struct NowOut {
+    #[schemars(with = "schema::OrderStatusName")]
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     action: Option<ActionOut>,
@@ -61,8 +73,9 @@ impl NowOut {
 }
 
 /// What the payer has to do.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[schemars(rename = "PayerAction")]
 pub enum ActionOut {
     /// Go to an address.
     Redirect {
@@ -85,11 +98,15 @@ impl ActionOut {
 }
 
 /// What became of a command to an order.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "CommandAnswer")]
 pub struct SummaryOut {
+    #[schemars(with = "schema::Number")]
     order: String,
+    #[schemars(with = "schema::OrderStatusName")]
     status: &'static str,
     /// `moved`, or `repeat` when nothing happened now.
+    #[schemars(with = "schema::CommandResult")]
     result: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     action: Option<ActionOut>,

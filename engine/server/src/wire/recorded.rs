@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use suanpan_core::routing::Router;
@@ -11,22 +12,30 @@ use suanpan_model::{Amount, Bank, Currency, Holder, OrderAttributes, PlatformId,
 
 use super::forms::{card_type, pay_kind};
 use super::life::channel_name;
+use super::schema;
 use crate::text::{parse_time, time_text};
 
 /// One recorded order.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "each stands for the field of `Recorded` of the same name")]
+#[schemars(rename = "RecordedOrder")]
 pub struct RecordedLine {
+    #[schemars(with = "schema::Instant")]
     pub at: String,
     pub order_no: String,
+    #[schemars(with = "schema::AmountText")]
     pub amount: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::CurrencyCode>")]
     pub currency: Option<String>,
+    #[schemars(with = "schema::PayKindName")]
     pub kind: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::BankCode>")]
     pub bank: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::CardTypeName>")]
     pub card_type: Option<String>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub payer: String,
@@ -36,6 +45,7 @@ pub struct RecordedLine {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub category: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::HolderName>")]
     pub holder: Option<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub payer_attributes: BTreeMap<String, String>,
@@ -43,8 +53,10 @@ pub struct RecordedLine {
     pub metadata: BTreeMap<String, String>,
     /// The channel by name.
     pub channel: String,
+    #[schemars(with = "schema::AmountText")]
     pub fee: String,
     /// `paid`, `channel_fault` or `unpaid`.
+    #[schemars(with = "schema::OutcomeName")]
     pub outcome: String,
 }
 

@@ -1,22 +1,28 @@
 //! A refund as the API tells it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use suanpan_model::policy::Shortfall;
 use suanpan_model::refund::{Refund, RefundSource, Take, Unwinding};
 use suanpan_model::{Amount, Order};
 
 use super::money::{AccountOut, SumOut};
+use super::schema;
 
 /// A refund.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Refund")]
 pub struct RefundOut<'a> {
     no: u8,
     refund_no: &'a str,
     attempt: u8,
     state: &'static str,
     /// `order`, or `suspense` for money that was parked.
+    #[schemars(extend("enum" = ["order", "suspense"]))]
     source: &'static str,
+    #[schemars(with = "schema::AmountText")]
     amount: String,
+    #[schemars(with = "schema::AmountText")]
     to_payer: String,
     #[serde(skip_serializing_if = "str::is_empty")]
     note: &'a str,
@@ -25,25 +31,33 @@ pub struct RefundOut<'a> {
 }
 
 /// Where the money of a refund comes from, and who else than the payer gets some.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Unwinding")]
 struct UnwindingOut {
+    #[schemars(with = "schema::AmountText")]
     from_frozen: String,
+    #[schemars(with = "schema::AmountText")]
     from_receivers: String,
     to_funders: Vec<SumOut>,
     receivers: Vec<TakeOut>,
 }
 
 /// What a receiver gives back.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "TakenBack")]
 struct TakeOut {
     #[serde(flatten)]
     account: AccountOut,
+    #[schemars(with = "schema::AmountText")]
     amount: String,
     /// What it had.
+    #[schemars(with = "schema::AmountText")]
     given_back: String,
     /// What it had spent and owes from then on, to the operator; recovered from its next income.
+    #[schemars(with = "schema::AmountText")]
     owed: String,
     /// The same, where the platform advanced it.
+    #[schemars(with = "schema::AmountText")]
     advanced: String,
 }
 

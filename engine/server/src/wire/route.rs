@@ -1,66 +1,84 @@
 //! Routing questions without an order, and decisions.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use smol_str::SmolStr;
 use suanpan_core::routing::{Key, OrderFacts, Router, RoutingRules, explain, explain_trace};
-use suanpan_model::order::order_key;
-use suanpan_model::{Candidate, Currency, OrderAttributes, PlatformId, Route, SubOrder, Success};
+use suanpan_model::order::{Attempt, order_key};
+use suanpan_model::{Candidate, Currency, Order, OrderAttributes, PlatformId, Route, SubOrder, Success};
 
-use super::Text;
 use super::attributes::attributes;
+use super::channel::fine_percent;
 use super::forms::{Checked, Refusal};
 use super::life::channel_name;
 use super::order::Pairs;
+use super::{Text, schema};
+use crate::text::time_text;
 
 /// A payment that nobody makes.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "RoutingQuestion")]
 pub struct WhatIfIn<'a> {
     /// How it would be paid.
     #[serde(borrow)]
+    #[schemars(with = "schema::PayKindName")]
     pub kind: Text<'a>,
     /// What the payer would pay.
     #[serde(borrow)]
+    #[schemars(with = "schema::PositiveAmount")]
     pub amount: Text<'a>,
     /// CNY when absent.
     #[serde(borrow)]
+    #[schemars(with = "Option<schema::CurrencyCode>")]
     pub currency: Option<Text<'a>>,
     /// The payer's bank.
     #[serde(borrow)]
+    #[schemars(with = "Option<schema::BankCode>")]
     pub bank: Option<Text<'a>>,
     /// The payer's kind of card.
     #[serde(borrow)]
+    #[schemars(with = "Option<schema::CardTypeName>")]
     pub card_type: Option<Text<'a>>,
     /// The platform's number: draws for splits follow from it.
     #[serde(borrow)]
+    #[schemars(with = "Option<String>")]
     pub order_no: Option<Text<'a>>,
     /// The payer.
     #[serde(borrow)]
+    #[schemars(with = "Option<String>")]
     pub payer: Option<Text<'a>>,
     /// The merchant.
     #[serde(borrow)]
+    #[schemars(with = "Option<schema::Reference>")]
     pub merchant: Option<Text<'a>>,
     /// Kind of goods or business.
     #[serde(borrow)]
+    #[schemars(with = "Option<schema::Line<64>>")]
     pub category: Option<Text<'a>>,
     /// Who holds the card or account.
     #[serde(borrow)]
+    #[schemars(with = "Option<schema::HolderName>")]
     pub holder: Option<Text<'a>>,
     /// Attributes of the payer.
     #[serde(borrow)]
+    #[schemars(with = "Option<schema::TextPairs>")]
     pub payer_attributes: Option<Pairs<'a>>,
     /// Notes of the mall.
     #[serde(borrow)]
+    #[schemars(with = "Option<schema::TextPairs>")]
     pub metadata: Option<Pairs<'a>>,
     /// When it would be; now when absent.
     #[serde(borrow)]
+    #[schemars(with = "Option<schema::Instant>")]
     pub at: Option<Text<'a>>,
     /// Channels that were tried before, by name.
     #[serde(borrow)]
+    #[schemars(with = "Option<Vec<String>>")]
     pub tried: Option<Vec<Text<'a>>>,
     /// `now` (when absent): limits, health and success as they are; `open`: no limit used, every channel healthy.
     #[serde(borrow)]
+    #[schemars(with = "Option<schema::Standing>")]
     pub standing: Option<Text<'a>>,
 }
 
@@ -112,23 +130,86 @@ impl QuestionParts {
 }
 
 /// A decision.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RoutingDecision")]
 pub struct RouteOut {
     channel: String,
+    #[schemars(with = "schema::AmountText")]
     fee: String,
+    #[schemars(with = "schema::CurrencyCode")]
     currency: &'static str,
     rule: &'static str,
     rules_version: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     rule_no: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    drawn: Option<Value>,
+    drawn: Option<DrawnOut>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     explored: bool,
     /// Keys that the order lacks and a rule asks for.
     missing: Vec<String>,
     because: Vec<String>,
-    candidates: Value,
+    candidates: Vec<CandidateOut>,
+}
+
+/// A draw: which number came, of how many. It follows from the order's number, so that a replay draws the same.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Draw")]
+struct DrawnOut {
+    drawn: u32,
+    below: u32,
+}
+
+/// A channel that was looked at.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Candidate")]
+pub struct CandidateOut {
+    channel: String,
+    /// `chosen`, `ranked`, or why it cannot take the payment.
+    verdict: &'static str,
+    /// What it would cost; null where it cannot take the payment.
+    #[schemars(with = "Option<schema::AmountText>")]
+    fee: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::FinePercent>")]
+    success_percent_at_least: Option<String>,
+}
+
+/// How the channels of an order were chosen.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Explanation")]
+pub struct ExplainedOut<'a> {
+    #[schemars(with = "schema::Number")]
+    order: String,
+    order_no: &'a str,
+    attempts: Vec<ExplainedAttempt>,
+}
+
+impl<'a> ExplainedOut<'a> {
+    /// The decisions about `order`.
+    #[must_use]
+    pub fn new(order: &'a Order, attempts: Vec<ExplainedAttempt>) -> Self {
+        Self { order: order.id.to_string(), order_no: &order.terms.order_no, attempts }
+    }
+}
+
+/// How the channel of one attempt was chosen.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ExplainedAttempt {
+    no: u8,
+    #[schemars(with = "schema::AttemptStateName")]
+    state: &'static str,
+    #[schemars(with = "schema::ToldInstant")]
+    at: String,
+    decision: RouteOut,
+}
+
+impl ExplainedAttempt {
+    /// The decision about `attempt`.
+    #[must_use]
+    pub fn new(attempt: &Attempt, decision: RouteOut) -> Self {
+        Self { no: attempt.no.0, state: attempt.state.name(), at: time_text(attempt.started_at), decision }
+    }
 }
 
 impl RouteOut {
@@ -152,7 +233,7 @@ impl RouteOut {
             rule: route.rule.name(),
             rules_version: route.rules_version,
             rule_no: Some(trace.rule_no).filter(|no| *no > 0),
-            drawn: trace.drawn.map(|(drawn, below)| json!({ "drawn": drawn, "below": below })),
+            drawn: trace.drawn.map(|(drawn, below)| DrawnOut { drawn, below }),
             explored: trace.explored,
             missing: missing.map(|(_, key)| key.name().into()).collect(),
             because,
@@ -163,19 +244,12 @@ impl RouteOut {
 
 /// Every candidate with its verdict and, where it was capable, its fee.
 #[must_use]
-pub fn candidates(router: &Router, because: &[Candidate], currency: Currency) -> Value {
-    let one = |candidate: &Candidate| {
-        let fee = candidate.verdict.is_capable().then(|| candidate.fee.to_text(currency));
-        let mut told = json!({
-            "channel": channel_name(router, candidate.channel),
-            "verdict": candidate.verdict.name(),
-            "fee": fee,
-        });
-        if let (Some(success), Some(told)) = (candidate.success.map(Success::ppm), told.as_object_mut()) {
-            let percent = format!("{}.{:04}", success / 10_000, success % 10_000);
-            told.insert("success_percent_at_least".to_owned(), percent.into());
-        }
-        told
+pub fn candidates(router: &Router, because: &[Candidate], currency: Currency) -> Vec<CandidateOut> {
+    let one = |candidate: &Candidate| CandidateOut {
+        channel: channel_name(router, candidate.channel),
+        verdict: candidate.verdict.name(),
+        fee: candidate.verdict.is_capable().then(|| candidate.fee.to_text(currency)),
+        success_percent_at_least: candidate.success.map(Success::ppm).map(fine_percent),
     };
     because.iter().map(one).collect()
 }

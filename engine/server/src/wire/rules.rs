@@ -1,6 +1,7 @@
 //! Routing rules as they are written, in JSON and in TOML alike.
 
-use serde::{Deserialize, Serialize};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
 use smol_str::SmolStr;
 use suanpan_core::routing::{
     AmountBand, Condition, Designation, Key, Output, RoutingRules, Rule, Scoring, Strategy, Test, Value,
@@ -9,6 +10,8 @@ use suanpan_core::routing::{
 use suanpan_model::{AccountId, Amount, Bank, ChannelId, Currency, Holder, PayKind};
 
 use super::forms::card_type;
+use super::object::{Object, object, objects, some_objects};
+use super::schema;
 use crate::config::ConfigFault;
 use crate::text::parse_percent;
 
@@ -20,22 +23,25 @@ const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const KINDS: [PayKind; 3] = [PayKind::Gateway, PayKind::QuickPay, PayKind::Balance];
 
 /// A platform's rules. What is left out: the cheapest capable channel.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "each stands for the field of `RoutingRules` of the same name")]
+#[schemars(rename = "RoutingRules")]
 pub struct RulesIn {
     pub version: u32,
+    #[schemars(with = "Vec<schema::StrategyName>")]
     pub order: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "objects", skip_serializing_if = "Vec::is_empty")]
     pub amount_bands: Vec<BandIn>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "objects", skip_serializing_if = "Vec::is_empty")]
     pub designations: Vec<DesignationIn>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub priority: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "objects", skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<RuleIn>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "objects", skip_serializing_if = "Vec::is_empty")]
     pub weights: Vec<WeightIn>,
+    #[serde(deserialize_with = "object")]
     pub scoring: ScoringIn,
     pub seed: u64,
 }
@@ -56,51 +62,67 @@ impl Default for RulesIn {
     }
 }
 
+/// Statements of objects that are nothing but objects.
+fn statements<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<ConditionIn>>, D::Error> {
+    let statements = Vec::<Vec<Object<ConditionIn>>>::deserialize(deserializer)?;
+    let plain = |statement: Vec<Object<ConditionIn>>| statement.into_iter().map(|one| one.0).collect();
+    Ok(statements.into_iter().map(plain).collect())
+}
+
 /// Channels for a band of amounts.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "AmountBand")]
 pub struct BandIn {
+    #[schemars(with = "schema::AmountText")]
     pub from: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::AmountText>")]
     pub until: Option<String>,
     pub channels: Vec<String>,
 }
 
 /// Channels for a bank, a card type, or both.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Designation")]
 pub struct DesignationIn {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::BankCode>")]
     pub bank: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::CardTypeName>")]
     pub card_type: Option<String>,
     pub channels: Vec<String>,
 }
 
 /// A rule with one output: a channel, channels in order, a split, a split of lists, or a strategy.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Rule")]
 pub struct RuleIn {
     pub name: String,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "statements", skip_serializing_if = "Vec::is_empty")]
     pub when: Vec<Vec<ConditionIn>>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "objects", skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<RuleIn>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channels: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "some_objects", skip_serializing_if = "Option::is_none")]
     pub split: Option<Vec<WeightIn>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "some_objects", skip_serializing_if = "Option::is_none")]
     pub split_lists: Option<Vec<ListIn>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::StrategyName>")]
     pub strategy: Option<String>,
 }
 
 /// A condition: a key with one test.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Condition")]
 pub struct ConditionIn {
     pub key: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -116,7 +138,7 @@ pub struct ConditionIn {
 }
 
 /// A text, or a whole number.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Scalar {
     /// A number.
@@ -135,32 +157,39 @@ impl Scalar {
 }
 
 /// A channel's share.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Weight")]
 pub struct WeightIn {
     pub channel: String,
     pub weight: u32,
 }
 
 /// A list's share.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "WeightedList")]
 pub struct ListIn {
     pub channels: Vec<String>,
     pub weight: u32,
 }
 
 /// How what was learned is used; percentages such as `5%`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Scoring")]
 pub struct ScoringIn {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Share>")]
     pub explore: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Share>")]
     pub eliminate: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Share>")]
     pub given_up: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<schema::Share>")]
     pub margin: Option<String>,
 }
 

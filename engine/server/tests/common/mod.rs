@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, reason = "test code: a panic is the report")]
 
+mod contract;
+
 use std::path::Path;
 
 use reqwest::header::CONTENT_TYPE;
@@ -55,16 +57,22 @@ impl Answer {
     }
 }
 
+/// Sends a request, and holds the answer against the description of the API.
 async fn answer(request: reqwest::RequestBuilder) -> Answer {
-    let response = request.send().await.unwrap();
+    let (client, request) = request.build_split();
+    let request = request.unwrap();
+    let (method, path) = (request.method().to_string(), request.url().path().to_owned());
+    let response = client.execute(request).await.unwrap();
     let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
-    Answer {
+    let answer = Answer {
         status: response.status().as_u16(),
         content_type: header("content-type").unwrap_or_default(),
         retry_after: header("retry-after"),
         allow: header("allow"),
         text: response.text().await.unwrap(),
-    }
+    };
+    contract::check(&method, &path, &answer);
+    answer
 }
 
 pub fn config(dir: &Path) -> Config {
@@ -131,6 +139,15 @@ impl Shop {
     pub async fn post_text(&self, path: &str, content_type: &str, body: impl Into<Vec<u8>>) -> Answer {
         let request = self.client.post(self.url(path)).header(CONTENT_TYPE, content_type);
         self.send(request.body(body.into())).await
+    }
+
+    pub async fn call(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> Answer {
+        let request = self.client.request(method, self.url(path));
+        self.send(match body {
+            Some(body) => request.json(body),
+            None => request,
+        })
+        .await
     }
 
     pub async fn request(&self, method: reqwest::Method, path: &str) -> Answer {
