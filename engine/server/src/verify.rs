@@ -137,7 +137,7 @@ fn check_state(
     };
     let Some(recovered) = replay(storage, &store, findings) else { return Ok(()) };
     ledger::check(&recovered, findings);
-    archive::check(&store, findings);
+    archive::check(&store, &|id| recovered.orders.contains_key(&id), findings);
     channels::check(&dir.join("channels"), scratch, &recovered, &store, findings)
 }
 
