@@ -19,7 +19,7 @@ use suanpan_runtime::learner::{Folded, Learner};
 use suanpan_runtime::messages::{Finished, HoldAnswer, HoldAsk, LogBatch, Rows, Source, VoidAsk};
 use suanpan_runtime::order_shard::{self, OrderShard};
 use suanpan_runtime::rulebook::RuleBook;
-use suanpan_runtime::shared::{Counters, Feed, Gate, Registry, Shared};
+use suanpan_runtime::shared::{Counters, Feed, Gate, Registry, Shared, Tidings};
 use suanpan_runtime::statements::HandOver;
 use suanpan_runtime::store::{KeyFilter, Store, StoreOptions};
 
@@ -178,6 +178,7 @@ fn main() {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let shared = Arc::new(Shared {
         clock: Arc::clone(&clock),
+        announced: Tidings::default(),
         registry: Registry::new(vec![PlatformPolicy::defaults(PLATFORM)]),
         learner: Learner::new(router.capabilities(), Folded::default()),
         rules: RuleBook::open(&dir.path().join("routing")).expect("a folder of rules"),

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::http::sign::Signing;
+
 /// Load on the engine; the books are checked after each run.
 #[derive(Debug, Parser)]
 #[command(version, about)]
@@ -22,6 +24,8 @@ pub enum Action {
     Search(SearchArgs),
     /// Break something in the middle of a run.
     Chaos(ChaosArgs),
+    /// The canonical order on PostgreSQL, beside the engine.
+    Peers(PeersArgs),
     /// List the workloads that come with the program.
     Workloads,
     /// Measure memory per account and per live order.
@@ -30,6 +34,11 @@ pub enum Action {
     Recovery(RecoveryArgs),
     /// Measure the disk: appends and overwrites with fdatasync.
     Disk(DiskArgs),
+    /// Write the configuration of a server for a workload, for `run --url`.
+    ServerConfig(ServerConfigArgs),
+    /// The bare server that bodies are compared with.
+    #[command(hide = true)]
+    Echo(EchoArgs),
     /// The process that `recovery` kills.
     #[command(hide = true)]
     Victim(VictimArgs),
@@ -105,9 +114,86 @@ pub struct RunArgs {
     /// How often each is played; medians are told.
     #[arg(long, default_value_t = 1, value_parser = positive)]
     pub runs: usize,
+    /// Where.
+    #[command(flatten)]
+    pub server: ServerArgs,
     /// How and with what.
     #[command(flatten)]
     pub play: PlayArgs,
+}
+
+/// A server instead of an engine in this process.
+#[derive(Clone, Debug, Args)]
+pub struct ServerArgs {
+    /// Its address, `http://host:port`; its configuration is to be that of `loadtest server-config`.
+    #[arg(long, conflicts_with = "serve")]
+    pub url: Option<String>,
+    /// Start one.
+    #[arg(long)]
+    pub serve: bool,
+    /// How requests to a server that is started are signed.
+    #[arg(long, value_enum, default_value_t = Signing::Hmac)]
+    pub sign: Signing,
+    /// Folder that `server-config` wrote, with the keys by which requests to --url are signed; not signed when absent.
+    #[arg(long, value_name = "DIR", requires = "url")]
+    pub keys: Option<PathBuf>,
+    /// The program that is started; `suanpan` beside this one when absent.
+    #[arg(long = "server", value_name = "PATH")]
+    pub program: Option<PathBuf>,
+    /// Orders a request.
+    #[arg(long, default_value_t = 1, value_parser = positive)]
+    pub batch: usize,
+    /// Connections, each with one request under way.
+    #[arg(long, default_value_t = crate::http::pool::CONNECTIONS, value_parser = positive)]
+    pub connections: usize,
+    /// Ask a bare echo of the same bodies, too, and tell the ratio.
+    #[arg(long)]
+    pub echo: bool,
+}
+
+/// What the engine is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Peer {
+    /// PostgreSQL of the installed package, in a cluster of its own.
+    Postgres,
+}
+
+/// Settings of `peers`.
+#[derive(Clone, Debug, Args)]
+pub struct PeersArgs {
+    /// What the engine is compared with.
+    pub peer: Peer,
+    /// Numbers of connections, one measurement each.
+    #[arg(long, value_delimiter = ',', value_parser = positive, default_values_t = [1, 4, 16, 64])]
+    pub connections: Vec<usize>,
+    /// How and with what.
+    #[command(flatten)]
+    pub play: PlayArgs,
+}
+
+/// Settings of `server-config`.
+#[derive(Clone, Debug, Args)]
+pub struct ServerConfigArgs {
+    /// The workload: a name or the path of a TOML file.
+    pub workload: String,
+    /// Folder for the configuration, the channels' file and the server's data.
+    pub dir: PathBuf,
+    /// Port of the loopback.
+    #[arg(long, default_value_t = 8080)]
+    pub port: u16,
+    /// Seed of the channels.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How requests are signed.
+    #[arg(long, value_enum, default_value_t = Signing::Hmac)]
+    pub sign: Signing,
+}
+
+/// Settings of the echo.
+#[derive(Clone, Debug, Args)]
+pub struct EchoArgs {
+    /// Port of the loopback.
+    pub port: u16,
 }
 
 /// Settings of `search`.
@@ -133,6 +219,8 @@ pub struct SearchArgs {
 /// What breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ChaosKind {
+    /// A server is killed with SIGKILL, and started again.
+    Kill,
     /// The journal's disk neither writes nor syncs.
     DiskStall,
     /// The journal's disk has no space.
@@ -155,9 +243,12 @@ pub struct ChaosArgs {
     /// How long it stays broken, in seconds.
     #[arg(long = "for", default_value_t = 2.0)]
     pub lasts: f64,
-    /// Orders offered a second; 1000 when absent.
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
-    pub rate: Option<u64>,
+    /// Orders offered a second.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..))]
+    pub rate: u64,
+    /// The server that is killed.
+    #[command(flatten)]
+    pub server: ServerArgs,
     /// How and with what.
     #[command(flatten)]
     pub play: PlayArgs,

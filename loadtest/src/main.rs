@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
-use loadtest::cli::{Action, Cli};
-use loadtest::{chaos, disk, memory, recovery, runs, search};
+use loadtest::cli::{Action, Cli, Peer};
+use loadtest::{chaos, disk, http, memory, peers, recovery, runs, search};
 
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
@@ -16,6 +16,11 @@ fn main() -> Result<ExitCode> {
         Action::Run(args) => runs::run(&args)?,
         Action::Search(args) => search::run(&args)?,
         Action::Chaos(args) => chaos::run(&args)?,
+        Action::ServerConfig(args) => http::spawn::write(&args)?,
+        Action::Echo(args) => http::echo::serve(args.port)?,
+        Action::Peers(args) => match args.peer {
+            Peer::Postgres => peers::run(&args)?,
+        },
         Action::Workloads => runs::list(),
         Action::Memory(args) => memory::run(&args)?,
         Action::Recovery(args) => recovery::run(&args)?,

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::driver::Tally;
+use crate::http::echo::EchoReport;
 use crate::latency::Percentiles;
 use crate::machine::{self, Machine, MachineTime};
 use crate::operation::Operation;
@@ -22,7 +23,7 @@ pub mod table;
 /// What no figure of a run contains.
 pub const NOT_INCLUDED: [&str; 4] = [
     "networks and real channels: channels are simulated in the target's process and answer at once, unless the workload says otherwise",
-    "in process, HTTP, signatures and JSON; over a URL, TLS unless the URL says https",
+    "in process, HTTP, signatures and JSON; over HTTP, TLS, and the verification of answers' signatures by the mall",
     "a second machine: driver, target and channels share this one, so the driver's CPU time is part of what is shown",
     "the archive's merging after the end of the run; its lag at the end of the window is shown",
 ];
@@ -174,6 +175,9 @@ pub struct RunReport {
     pub engine: Option<EngineReport>,
     /// What was read beside the orders.
     pub reading: Option<ReadReport>,
+    /// The server beside a bare echo.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub echo: Option<EchoReport>,
     /// What happened to the target during the run, and when.
     pub incidents: Vec<Incident>,
     /// The run over time.

@@ -346,6 +346,7 @@ pub fn report(settings: &Settings, origin: Origin, outcome: &Outcome) -> RunRepo
         cpu_seconds_by_thread: BTreeMap::new(),
         engine: None,
         reading: None,
+        echo: None,
         incidents: Vec::new(),
         points: Vec::new(),
     }

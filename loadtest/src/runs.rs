@@ -1,12 +1,14 @@
 //! `loadtest run`: workloads at one or several rates, each played once or several times; tables, JSON and a page.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::cli::{PlayArgs, RunArgs};
 use crate::driver::Pacing;
+use crate::http;
 use crate::latency::Percentiles;
 use crate::operation::Operation;
 use crate::report::{self, LatencyReport, OperationReport, RunReport, hgrm, page, table};
@@ -77,8 +79,11 @@ pub fn run(args: &RunArgs) -> Result<bool> {
             for turn in 0..args.runs {
                 // Each run has a seed of its own, so that none repeats the accidents of another.
                 let seed = args.play.engine.seed + turn as u64;
-                let played = once(&args.play, &settings(&args.play, spec.clone(), pacing, seed)?, None)?;
-                all.push(played);
+                let settings = settings(&args.play, spec.clone(), pacing, seed)?;
+                all.push(match args.server.url.is_some() || args.server.serve {
+                    true => http::run::once(&args.play, &args.server, &settings, None)?,
+                    false => once(&args.play, &settings, None)?,
+                });
             }
         }
     }
@@ -129,16 +134,25 @@ pub fn once(
 ) -> Result<Played> {
     let dir = fresh_dir(&args.engine)?;
     let played = play(settings, &dir, disturbance)?;
+    tell(args, &played, &dir)?;
+    Ok(played)
+}
+
+/// Prints what a run came to; its directory stays if something differs.
+///
+/// # Errors
+/// When the directory cannot be removed.
+pub fn tell(args: &PlayArgs, played: &Played, dir: &Path) -> Result<()> {
     print!("{}", table::details(&played.report));
     for difference in &played.verdict.differences {
         println!("DIFFERENCE {difference}");
     }
     if played.verdict.count == 0 && !args.keep {
-        fs::remove_dir_all(&dir).with_context(|| format!("removing {}", dir.display()))?;
+        fs::remove_dir_all(dir).with_context(|| format!("removing {}", dir.display()))?;
     } else {
         println!("the run's directory is kept: {}", dir.display());
     }
-    Ok(played)
+    Ok(())
 }
 
 /// Prints the table and writes what was asked for. The answer is whether nothing differs.

@@ -67,6 +67,13 @@ impl Series {
         Self { gauge, before: (0.0, gauge.cpu_seconds()), points: Vec::new() }
     }
 
+    /// Goes on with the CPU time and memory of another process, if it is another.
+    pub fn watch(&mut self, gauge: Gauge) {
+        if gauge.pid != self.gauge.pid {
+            (self.gauge, self.before.1) = (gauge, gauge.cpu_seconds());
+        }
+    }
+
     /// Adds a point; of a target in this process with its counters.
     pub fn add(&mut self, tick: &Tick, stats: Option<&EngineStats>) -> Point {
         let (at_s, cpu) = (tick.elapsed.as_secs_f64(), self.gauge.cpu_seconds());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crossbeam::channel::Receiver;
+use crossbeam::channel::{Receiver, Sender};
 use loadtest::cli::{Action, Cli, RunArgs};
 use loadtest::clock::WallClock;
 use loadtest::driver::{Outcome, Pacing, Plan, drive};
@@ -171,7 +171,8 @@ fn a_wrong_cent_and_a_lost_order_are_found() {
 struct Liar {
     engine: Engine,
     has_lied: AtomicBool,
-    lies: (crossbeam::channel::Sender<Arc<Vec<Notice>>>, Receiver<Arc<Vec<Notice>>>),
+    say: Sender<Arc<Vec<Notice>>>,
+    heard: Receiver<Arc<Vec<Notice>>>,
 }
 
 const MADE_UP: OrderId = OrderId(77);
@@ -202,7 +203,7 @@ impl Target for Liar {
                 kind: EventKind::Frozen,
                 status: OrderStatus::Frozen,
             };
-            self.lies.0.send(Arc::new(vec![frozen])).unwrap();
+            self.say.send(Arc::new(vec![frozen])).unwrap();
         }
         if !honest.is_empty() {
             self.engine.submit(honest, sink);
@@ -210,7 +211,7 @@ impl Target for Liar {
     }
 
     fn subscribe(&self, capacity: usize) -> Receiver<Arc<Vec<Notice>>> {
-        let (honest, sender) = (self.engine.subscribe(capacity), self.lies.0.clone());
+        let (honest, sender) = (self.engine.subscribe(capacity), self.say.clone());
         std::thread::spawn(move || {
             while let Ok(batch) = honest.recv() {
                 if sender.send(batch).is_err() {
@@ -218,7 +219,7 @@ impl Target for Liar {
                 }
             }
         });
-        self.lies.1.clone()
+        self.heard.clone()
     }
 }
 
@@ -226,8 +227,8 @@ impl Target for Liar {
 fn an_order_that_was_acknowledged_and_is_not_there_fails_the_run() {
     let dir = tempfile::tempdir().unwrap();
     let bench = bench(dir.path());
-    let lies = crossbeam::channel::unbounded();
-    let liar = Liar { engine: bench.engine.clone(), has_lied: AtomicBool::new(false), lies };
+    let (say, heard) = crossbeam::channel::unbounded();
+    let liar = Liar { engine: bench.engine.clone(), has_lied: AtomicBool::new(false), say, heard };
     let outcome = drive(&liar, &bench.workload, &PLAN, &WallClock::start(), &mut |_| true).unwrap();
     assert_eq!((outcome.tally.acknowledged, outcome.tally.finished), (300, 300), "the driver believes it");
     let lost = bench.differences(&outcome);
@@ -269,8 +270,7 @@ fn several_runs_and_steps_are_handed_over_in_files() {
         assert!(page.contains(part), "{part}");
     }
     for outside in ["http://", "https://", "<script src", "@import"] {
-        let inside = page.replace("http://www.w3.org", "").replace("unless the URL says https", "");
-        assert!(!inside.contains(outside), "{outside}: the page stands alone");
+        assert!(!page.contains(outside), "{outside}: the page stands alone");
     }
     assert!(!report::NOT_INCLUDED.is_empty());
 }

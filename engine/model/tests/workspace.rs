@@ -27,7 +27,11 @@ const DIRECTION: [(&str, &str, &[&str]); 10] = [
     ("suanpan-signing", "engine/signing", &[]),
     ("suanpan-client", "engine/client", &["suanpan-signing"]),
     ("suanpan-sim", "engine/sim", &["suanpan-model", "suanpan-core", "suanpan-channels", "suanpan-runtime"]),
-    ("loadtest", "loadtest", &["suanpan-model", "suanpan-core", "suanpan-channels", "suanpan-runtime"]),
+    (
+        "loadtest",
+        "loadtest",
+        &["suanpan-model", "suanpan-core", "suanpan-channels", "suanpan-runtime", "suanpan-signing"],
+    ),
     ("suanpan-benches", "benches", &["suanpan-model", "suanpan-core", "suanpan-channels", "suanpan-runtime"]),
 ];
 

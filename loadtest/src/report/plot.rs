@@ -36,7 +36,7 @@ pub struct Axis {
 pub struct Line {
     /// What it shows.
     pub name: String,
-    /// Its points, in the order of x.
+    /// Its points, in the order of x; where y is no number the line is broken.
     pub points: Vec<(f64, f64)>,
     /// Whether the area under it is filled.
     pub filled: bool,
@@ -208,24 +208,24 @@ impl Chart {
             escape(&self.y.label)
         );
         for (number, line) in self.lines.iter().enumerate() {
-            let path: Vec<String> =
-                line.points.iter().map(|at| format!("{:.1},{:.1}", x(at.0), y(at.1))).collect();
-            let (Some(first), Some(last)) = (line.points.first(), line.points.last()) else { continue };
-            if line.filled {
+            let name = escape(&line.name);
+            for piece in line.points.split(|at| !at.1.is_finite()) {
+                let (Some(first), Some(last)) = (piece.first(), piece.last()) else { continue };
+                let path: Vec<String> =
+                    piece.iter().map(|at| format!("{:.1},{:.1}", x(at.0), y(at.1))).collect();
+                let path = path.join(" ");
+                if line.filled {
+                    let (left, right) = (x(first.0), x(last.0));
+                    let _ = write!(
+                        svg,
+                        "<polygon class=\"area c{number}\" points=\"{left:.1},{bottom} {path} {right:.1},{bottom}\"/>"
+                    );
+                }
                 let _ = write!(
                     svg,
-                    "<polygon class=\"area c{number}\" points=\"{:.1},{bottom} {} {:.1},{bottom}\"/>",
-                    x(first.0),
-                    path.join(" "),
-                    x(last.0)
+                    "<polyline class=\"line c{number}\" points=\"{path}\"><title>{name}</title></polyline>"
                 );
             }
-            let name = escape(&line.name);
-            let _ = write!(
-                svg,
-                "<polyline class=\"line c{number}\" points=\"{}\"><title>{name}</title></polyline>",
-                path.join(" ")
-            );
         }
         svg.push_str("</svg>");
         if !self.note.is_empty() {
@@ -269,7 +269,7 @@ pub fn short(value: f64) -> String {
         _ if size >= 1e6 => format!("{:.1} M", value / 1e6),
         _ if size >= 1e4 => format!("{:.0} k", value / 1e3),
         _ if size >= 100.0 || (value - value.round()).abs() < 1e-9 => format!("{value:.0}"),
-        _ if size >= 10.0 => format!("{value:.1}"),
+        _ if size >= 10.0 || (value * 10.0 - (value * 10.0).round()).abs() < 1e-9 => format!("{value:.1}"),
         _ => format!("{value:.2}"),
     }
 }
@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        assert_eq!([micros(950.0), micros(1_500.0), micros(2e6)], ["950 µs", "1.50 ms", "2 s"]);
+        assert_eq!([micros(950.0), micros(1_500.0), micros(2e6)], ["950 µs", "1.5 ms", "2 s"]);
         assert_eq!([short(120_000.0), short(0.25), short(12.34)], ["120 k", "0.25", "12.3"]);
         assert_eq!([percent(0.5), percent(0.9999), percent(0.0)], ["50 %", "99.99 %", "0 %"]);
     }

@@ -68,6 +68,14 @@ pub fn details(report: &RunReport) -> String {
         row("statements, p99", format!("{}, {} µs", read.statements, read.statement_us.p99));
         row("trial balances, p99", format!("{}, {} µs", read.trial_balances, read.trial_balance_us.p99));
     }
+    if let Some(echo) = &report.echo {
+        let line = |one: &crate::http::echo::Hammered| {
+            format!("{:.0} orders/s, p99 {} µs", one.orders_per_second, one.request_us.p99)
+        };
+        row(&format!("server, {} orders a request", echo.batch), line(&echo.server));
+        row("bare echo of the same bodies", line(&echo.echo));
+        row("server / echo", format!("{:.2}", echo.ratio));
+    }
     let each = 1e6 / report.acknowledged.max(1) as f64;
     row("CPU", format!("{:.1} s, {:.2} µs/order", report.cpu_seconds, report.cpu_seconds * each));
     let MachineTime { busy, idle, disk, stolen } = report.machine_seconds;

@@ -1,0 +1,10 @@
+//! Load over HTTP: the same workloads against a server, and a bare echo of the same bodies beside it.
+
+pub mod body;
+pub mod echo;
+pub mod mall;
+pub mod pool;
+pub mod run;
+pub mod sign;
+pub mod spawn;
+pub mod target;

@@ -1,0 +1,216 @@
+//! A pool of keep-alive connections, each with one request under way: cheap, so that the server is what is measured.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::{Method, Request};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use super::sign::Signer;
+
+/// Connections when nobody says otherwise.
+pub const CONNECTIONS: usize = 64;
+/// How long an answer is awaited.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+
+/// A server's answer.
+#[derive(Clone, Debug)]
+pub struct HttpAnswer {
+    /// Status code.
+    pub status: u16,
+    /// Body.
+    pub body: Bytes,
+}
+
+/// Why there is no answer. What became of the request is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoAnswer {
+    /// The server does not take connections.
+    #[error("the server does not take connections")]
+    Unreachable,
+    /// The connection broke.
+    #[error("the connection broke before the answer")]
+    Broken,
+    /// The server was silent for too long.
+    #[error("no answer within {} s", ANSWER_MAX.as_secs())]
+    Late,
+}
+
+/// One request.
+#[derive(Debug)]
+pub struct Call {
+    /// Its method.
+    pub method: Method,
+    /// Its path with its query.
+    pub path: String,
+    /// Its body; JSON.
+    pub body: Bytes,
+}
+
+struct Job {
+    call: Call,
+    done: oneshot::Sender<Result<HttpAnswer, NoAnswer>>,
+}
+
+/// The pool. Clones share the connections, which end with the last of them.
+#[derive(Clone)]
+pub struct Pool {
+    // How much can wait here is bounded by what the caller has under way, each of which waits for its answer.
+    jobs: mpsc::UnboundedSender<Job>,
+}
+
+/// Host and port of `http://host:port`.
+///
+/// # Errors
+/// When the URL has another form.
+pub fn authority(url: &str) -> Result<String> {
+    let rest =
+        url.strip_prefix("http://").with_context(|| format!("--url {url}: expected http://host:port"))?;
+    let authority = rest.trim_end_matches('/');
+    ensure!(
+        authority.contains(':') && !authority.contains('/'),
+        "--url {url}: expected http://host:port and nothing behind it"
+    );
+    Ok(authority.to_owned())
+}
+
+impl Pool {
+    /// `connections` to the server at `authority`, made when they are needed, on the runtime of the caller; calls are signed by
+    /// `signer`, if there is one.
+    #[must_use]
+    pub fn new(authority: &str, connections: usize, signer: Option<&Arc<Signer>>) -> Self {
+        let (jobs, queue) = mpsc::unbounded_channel();
+        let queue = Arc::new(Mutex::new(queue));
+        for _ in 0..connections {
+            tokio::spawn(work(authority.to_owned(), signer.cloned(), queue.clone()));
+        }
+        Self { jobs }
+    }
+
+    /// Sends a request and awaits its answer.
+    ///
+    /// # Errors
+    /// When none comes.
+    pub async fn call(&self, call: Call) -> Result<HttpAnswer, NoAnswer> {
+        let (done, answer) = oneshot::channel();
+        self.jobs.send(Job { call, done }).map_err(|_| NoAnswer::Unreachable)?;
+        answer.await.map_err(|_| NoAnswer::Broken)?
+    }
+
+    /// Sends JSON.
+    ///
+    /// # Errors
+    /// As [`Pool::call`].
+    pub async fn post(&self, path: String, body: impl Into<Bytes>) -> Result<HttpAnswer, NoAnswer> {
+        self.call(Call { method: Method::POST, path, body: body.into() }).await
+    }
+
+    /// Asks for something.
+    ///
+    /// # Errors
+    /// As [`Pool::call`].
+    pub async fn get(&self, path: String) -> Result<HttpAnswer, NoAnswer> {
+        self.call(Call { method: Method::GET, path, body: Bytes::new() }).await
+    }
+
+    /// Makes many calls at once and awaits all answers, in the order of the calls.
+    pub async fn all(&self, calls: Vec<Call>) -> Vec<Result<HttpAnswer, NoAnswer>> {
+        let mut waiting = VecDeque::with_capacity(calls.len());
+        for call in calls {
+            let (done, answer) = oneshot::channel();
+            // A pool that has ended drops the job, and with it the answer's sender.
+            let _ = self.jobs.send(Job { call, done });
+            waiting.push_back(answer);
+        }
+        let mut answers = Vec::with_capacity(waiting.len());
+        for answer in waiting {
+            answers.push(answer.await.unwrap_or(Err(NoAnswer::Broken)));
+        }
+        answers
+    }
+}
+
+type Sender = SendRequest<Full<Bytes>>;
+
+async fn work(
+    authority: String,
+    signer: Option<Arc<Signer>>,
+    queue: Arc<Mutex<mpsc::UnboundedReceiver<Job>>>,
+) {
+    let mut connection: Option<Sender> = None;
+    loop {
+        let job = queue.lock().await.recv().await;
+        let Some(Job { call, done }) = job else { return };
+        let mut sender = match connection.take().filter(|sender| !sender.is_closed()) {
+            Some(sender) => sender,
+            None => match connect(&authority).await {
+                Ok(sender) => sender,
+                Err(fault) => {
+                    // Whoever asked may have given up.
+                    let _ = done.send(Err(fault));
+                    continue;
+                }
+            },
+        };
+        let answer =
+            tokio::time::timeout(ANSWER_MAX, exchange(&authority, signer.as_deref(), &mut sender, call))
+                .await;
+        let answer = answer.unwrap_or(Err(NoAnswer::Late));
+        if answer.is_ok() {
+            connection = Some(sender);
+        }
+        let _ = done.send(answer);
+    }
+}
+
+async fn connect(authority: &str) -> Result<Sender, NoAnswer> {
+    let stream = TcpStream::connect(authority).await.map_err(|_| NoAnswer::Unreachable)?;
+    stream.set_nodelay(true).map_err(|_| NoAnswer::Unreachable)?;
+    let (sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(|_| NoAnswer::Unreachable)?;
+    // Its end is seen by the sender.
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
+async fn exchange(
+    authority: &str,
+    signer: Option<&Signer>,
+    sender: &mut Sender,
+    call: Call,
+) -> Result<HttpAnswer, NoAnswer> {
+    sender.ready().await.map_err(|_| NoAnswer::Broken)?;
+    let mut request = Request::builder().header(HOST, authority).header(CONTENT_TYPE, "application/json");
+    if let Some(signer) = signer {
+        for (name, value) in signer.headers(&call).map_err(|_| NoAnswer::Broken)? {
+            request = request.header(name, value);
+        }
+    }
+    let request = request.method(call.method).uri(call.path).body(Full::new(call.body));
+    let request = request.map_err(|_| NoAnswer::Broken)?;
+    let answer = sender.send_request(request).await.map_err(|_| NoAnswer::Broken)?;
+    let status = answer.status().as_u16();
+    let body = answer.into_body().collect().await.map_err(|_| NoAnswer::Broken)?.to_bytes();
+    Ok(HttpAnswer { status, body })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_plain() {
+        assert_eq!(authority("http://127.0.0.1:8080/").unwrap(), "127.0.0.1:8080");
+        for wrong in ["127.0.0.1:8080", "https://a:1", "http://a", "http://a:1/v1"] {
+            assert!(authority(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! One run against a server, from accounts to verdict.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use super::echo::{Echo, EchoReport, Hammer};
+use super::mall::{Balances, Mall};
+use super::pool::{Pool, authority};
+use super::sign::Signer;
+use super::spawn::{Server, program};
+use super::target::HttpTarget;
+use crate::cli::{PlayArgs, ServerArgs};
+use crate::clock::WallClock;
+use crate::driver::{Outcome, Plan, Tick, drive};
+use crate::machine::{self, MachineTime};
+use crate::report::{Incident, Origin};
+use crate::run::{Played, Settings, fresh_dir, recoveries, report, runtime};
+use crate::runs::tell;
+use crate::series::{Gauge, Series, progress};
+use crate::verify::{Sums, Verdict};
+use crate::workload::{Cast, Ground, Spec, Workload};
+use crate::world;
+
+/// How long the books may take to agree after the last order.
+const BOOKS_PATIENCE: Duration = Duration::from_secs(60);
+/// How long a server may take to start, in seconds.
+const START_S: u64 = 120;
+/// How many orders are looked up after the run.
+const SAMPLES: usize = 500;
+/// How long server and echo are hammered each.
+const ECHO_LASTS: Duration = Duration::from_secs(5);
+
+/// Something done to a server of our own while it works.
+pub trait ServerDisturbance {
+    /// Hears how the run stands, many times a second.
+    ///
+    /// # Errors
+    /// When it cannot do its work.
+    fn at(&mut self, tick: &Tick, server: &mut Server) -> Result<()>;
+
+    /// What was done.
+    fn incidents(&self) -> Vec<Incident>;
+}
+
+/// One run, told of when it is over.
+///
+/// # Errors
+/// When the server cannot be started or reached, or refuses too much.
+pub fn once(
+    args: &PlayArgs,
+    at: &ServerArgs,
+    settings: &Settings,
+    disturbance: Option<&mut dyn ServerDisturbance>,
+) -> Result<Played> {
+    let dir = fresh_dir(&args.engine)?;
+    let played = play(at, settings, &dir.canonicalize()?, disturbance)?;
+    tell(args, &played, &dir)?;
+    Ok(played)
+}
+
+fn play(
+    at: &ServerArgs,
+    settings: &Settings,
+    dir: &Path,
+    disturbance: Option<&mut dyn ServerDisturbance>,
+) -> Result<Played> {
+    let now = machine::now();
+    let (spec, seed) = (&settings.spec, settings.engine.seed);
+    let mut server = match at.url {
+        Some(_) => None,
+        None => Some(Server::start(program(at.program.as_deref())?, spec, dir, seed, at.sign)?),
+    };
+    let address = match (&at.url, &server) {
+        (Some(url), _) => authority(url)?,
+        (None, Some(server)) => server.authority(),
+        (None, None) => unreachable!("without an address a server is started"),
+    };
+    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let guard = tokio.enter();
+    let keys = if server.is_some() { Some(dir) } else { at.keys.as_deref() };
+    let signer = keys.map(Signer::read).transpose()?.flatten().map(Arc::new);
+    let pool = Pool::new(&address, at.connections, signer.as_ref());
+    drop(guard);
+    let mall = Mall::new(pool.clone());
+    let (cast, names, before) = tokio.block_on(async {
+        mall.ready(START_S).await?;
+        let (cast, names) = mall.cast(spec).await?;
+        let before = mall.balances(spec).await?;
+        Ok::<_, anyhow::Error>((cast, names, before))
+    })?;
+    let descriptors = world::descriptors(spec)?;
+    let router = world::router(&descriptors)?;
+    let ground = Ground { cast: &cast, descriptors: &descriptors, router: &router, now, seed };
+    let workload = Workload::new(spec, ground)?;
+    let target = HttpTarget::new(tokio.handle().clone(), pool, names.clone(), at.batch);
+
+    let gauge = Gauge { pid: server.as_ref().map(Server::pid) };
+    let (cpu, time) = (gauge.cpu_seconds(), MachineTime::now());
+    let mut origin = Origin::here(dir);
+    origin.data = format!("http://{address}");
+    let mut series = Series::new(gauge);
+    let mut disturbance = disturbance;
+    let mut told_s = 0;
+    let mut trouble = None;
+    let plan = Plan { rides_out: disturbance.is_some(), ..settings.plan() };
+    let outcome = drive(&target, &workload, &plan, &WallClock::start(), &mut |tick| {
+        let point = series.add(tick, None);
+        if let (Some(disturbance), Some(server)) = (disturbance.as_mut(), server.as_mut()) {
+            trouble = trouble.take().or_else(|| disturbance.at(tick, server).err());
+            series.watch(Gauge { pid: Some(server.pid()) });
+        }
+        if tick.elapsed.as_secs() > told_s {
+            told_s = tick.elapsed.as_secs();
+            eprintln!("{}", progress(tick, &point, None));
+        }
+        trouble.is_none()
+    })?;
+    if let Some(trouble) = trouble {
+        return Err(trouble);
+    }
+    let mut run = report(settings, origin, &outcome);
+    run.batch = Some(at.batch);
+    let gauge = Gauge { pid: server.as_ref().map(Server::pid) };
+    run.cpu_seconds = (gauge.cpu_seconds() - cpu).max(0.0);
+    run.machine_seconds = MachineTime::now().since(time);
+    run.rss_bytes = gauge.rss_bytes();
+    run.points = series.into_points();
+    run.incidents = disturbance.map_or_else(Vec::new, |one| one.incidents());
+    recoveries(&mut run);
+    let verdict = tokio.block_on(verify(&mall, spec, &workload, &cast, &outcome, &before))?;
+    run.verified = outcome.tally.finished;
+    (run.sampled, run.compared, run.differences) = (verdict.sampled, verdict.compared, verdict.count);
+    if at.echo {
+        let from = outcome.tally.sent;
+        let hammer = Hammer {
+            workload: &workload,
+            names: &names,
+            batch: at.batch,
+            connections: at.connections,
+            lasts: ECHO_LASTS,
+        };
+        run.echo = Some(beside_echo(&hammer, &address, signer.as_ref(), from)?);
+    }
+    Ok(Played { report: run, verdict, tally: outcome.tally })
+}
+
+/// The server and a bare echo, each asked as fast as the connections allow, one after the other.
+fn beside_echo(
+    hammer: &Hammer<'_>,
+    address: &str,
+    signer: Option<&Arc<Signer>>,
+    from: u64,
+) -> Result<EchoReport> {
+    let tokio = runtime()?;
+    let batch = hammer.batch;
+    let path = match batch {
+        1 => format!("/v1/platforms/{}/orders", world::PLATFORM),
+        _ => format!("/v1/platforms/{}/orders/batch", world::PLATFORM),
+    };
+    tokio.block_on(async {
+        let server = hammer.strike(&Pool::new(address, hammer.connections, signer), &path, from).await?;
+        let echo = Echo::start()?;
+        let pool = Pool::new(&echo.authority(), hammer.connections, signer);
+        Mall::new(pool.clone()).ready(START_S).await.context("the echo")?;
+        let echo = hammer.strike(&pool, &path, from).await?;
+        let ratio = server.orders_per_second / echo.orders_per_second.max(1.0);
+        Ok(EchoReport { batch, connections: hammer.connections, server, echo, ratio })
+    })
+}
+
+async fn verify(
+    mall: &Mall,
+    spec: &Spec,
+    workload: &Workload,
+    cast: &Cast,
+    outcome: &Outcome,
+    before: &Balances,
+) -> Result<Verdict> {
+    let mut verdict = Verdict::default();
+    let tally = &outcome.tally;
+    let what = |text: &'static str| move || text.to_owned();
+    let open = tally.acknowledged - tally.finished - tally.unpaid;
+    verdict.expect(what("acknowledged orders that did not end"), &0, &open);
+    verdict.expect(what("orders under way after the drain"), &0, &outcome.unfinished);
+    verdict.expect(what("requests refused"), &0, &tally.rejected());
+    verdict.expect(what("answers and notices out of place"), &0, &tally.strange);
+    for example in &tally.examples {
+        verdict.differ(|| example.clone());
+    }
+    let begin = Instant::now();
+    let (compared, differ) = loop {
+        let (compared, differ) = mall.books().await?;
+        if differ.is_empty() || begin.elapsed() > BOOKS_PATIENCE {
+            break (compared, differ);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    verdict.compared += compared;
+    for told in differ.into_iter().chain(mall.trial_balance().await?) {
+        verdict.differ(|| told);
+    }
+    verdict.compared += 1;
+    let after = mall.balances(spec).await?;
+    let sums = Sums::of(workload, cast, &tally.by_template);
+    let agents: Vec<i128> = after.agents.iter().zip(&before.agents).map(|(now, then)| now - then).collect();
+    verdict.expect(what("what each agent got"), &sums.agents, &agents);
+    verdict.expect(
+        what("commission of the platform"),
+        &sums.commission,
+        &(after.commission - before.commission),
+    );
+    verdict.expect(what("what the coupon fund paid"), &sums.fund, &(before.fund - after.fund));
+    verdict.expect(what("what buyers paid out of accounts"), &sums.cash, &(before.cash - after.cash));
+    let whole = sums.merchants.iter().sum::<i128>() + sums.fee_income;
+    let got = after.merchants - before.merchants + after.fee_income - before.fee_income;
+    verdict.expect(what("what merchants got and bore of fees"), &whole, &got);
+    let every = tally.samples().len().div_ceil(SAMPLES).max(1);
+    for sample in tally.samples().iter().step_by(every) {
+        let status = mall.status(sample.order).await.unwrap_or_else(|fault| format!("{fault:#}"));
+        let is_well = ["settled", "refunded"].contains(&status.as_str());
+        verdict.expect(|| format!("order {} is {status}", sample.order), &true, &is_well);
+        verdict.sampled += u64::from(is_well);
+    }
+    Ok(verdict)
+}
