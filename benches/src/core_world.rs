@@ -244,7 +244,7 @@ pub fn terms(number: u64) -> OrderTerms {
         amount,
         currency: Currency::Cny,
         kind: PayKind::QuickPay,
-        bank: Bank::from_code("ABC"),
+        bank: Bank::from_code("ICBC"),
         card_type: Some(CardType::Debit),
         agreement_no: "AGREE1".into(),
         description: "tea".into(),
