@@ -48,6 +48,8 @@ invariants! {
     DebtsRecovered = "debts-recovered",
         "Only who was short owes, and nobody owes while money of theirs is there to be taken.";
     OneAttemptAlive = "one-attempt-alive", "Of an order's attempts one at a time can still move money.";
+    NoFailOverInDoubt = "no-fail-over-in-doubt",
+        "Another channel is tried only after the one before said no, and never said that money moved.";
     NoDoubleCharge = "no-double-charge",
         "A payer who paid an order twice, or one that ended unpaid, gets the money back.";
     BooksAgree = "books-agree", "What the engine has of a payment or refund is what the channel's own book says.";

@@ -119,6 +119,8 @@ pub enum UnknownWhy {
     Unreadable,
     /// The engine restarted while the call was under way.
     Restart,
+    /// The channel said that money moved, though not the sum that it was asked for: it is wrong about one of the two.
+    Contradicted,
 }
 
 impl UnknownWhy {
@@ -132,6 +134,7 @@ impl UnknownWhy {
             Self::BadSignature => "bad_signature",
             Self::Unreadable => "unreadable",
             Self::Restart => "restart",
+            Self::Contradicted => "contradicted",
         }
     }
 }

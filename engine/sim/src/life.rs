@@ -520,6 +520,7 @@ impl Life {
         let mut tap = tap::lock(&self.ground.tap);
         tap.counts_twice = self.planted == Some(Sabotage::CountsTwice);
         tap.skips_positions = self.planted == Some(Sabotage::SkipsPositions);
+        tap.forgets_failures = self.planted == Some(Sabotage::ForgetsFailures);
     }
 
     fn arrange_faults(&mut self) {

@@ -90,6 +90,8 @@ pub enum Sabotage {
     RefusesFalsely,
     /// A shard hears of a commit twice.
     CommitsTwice,
+    /// Another channel is tried although none ever said no.
+    ForgetsFailures,
     /// Late payments are parked although they should go back.
     KeepsLatePayments,
     /// What is recovered of debts never reaches the log.

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use suanpan_core::invariants::Invariant;
+use suanpan_model::{OrderEvent, Record};
 use suanpan_runtime::codec::decode_records;
 use suanpan_runtime::journal::{Group, Journal, JournalFault};
 
@@ -30,6 +31,8 @@ pub struct Tap {
     pub counts_twice: bool,
     /// A planted bug: every tenth group counts one record more.
     pub skips_positions: bool,
+    /// A planted bug: no channel ever said no.
+    pub forgets_failures: bool,
 }
 
 /// Locks a tap.
@@ -53,8 +56,11 @@ impl Tap {
         }
         let mut lsn = *first;
         let ledger = &mut self.ledger;
-        let counts_twice = self.counts_twice;
-        let decoded = decode_records(payload, |record| {
+        let (counts_twice, forgets_failures) = (self.counts_twice, self.forgets_failures);
+        let decoded = decode_records(payload, |mut record| {
+            if let (Record::Order { events, .. }, true) = (&mut record, forgets_failures) {
+                events.retain(|event| !matches!(event, OrderEvent::AttemptFailed { .. }));
+            }
             ledger.fold(lsn, &record);
             if counts_twice && lsn.is_multiple_of(10) {
                 ledger.fold(lsn, &record);

@@ -19,7 +19,7 @@ use suanpan_sim::{Plan, live, live_plan};
 /// Lives within which a planted bug must show.
 const LIVES: u64 = 150;
 
-const PLANTED: [(Sabotage, Invariant); 15] = [
+const PLANTED: [(Sabotage, Invariant); 16] = [
     (Sabotage::ForgetsSynced, Invariant::AnsweredIsDurable),
     (Sabotage::SkipsPositions, Invariant::NoGaps),
     (Sabotage::CountsTwice, Invariant::OneEffect),
@@ -32,6 +32,7 @@ const PLANTED: [(Sabotage, Invariant); 15] = [
     (Sabotage::LosesAnswer, Invariant::AnsweredOnce),
     (Sabotage::RefusesFalsely, Invariant::RejectChangesNothing),
     (Sabotage::CommitsTwice, Invariant::NoPanic),
+    (Sabotage::ForgetsFailures, Invariant::NoFailOverInDoubt),
     (Sabotage::KeepsLatePayments, Invariant::NoDoubleCharge),
     (Sabotage::ForgetsDebts, Invariant::DebtsRecovered),
     (Sabotage::LosesTidings, Invariant::MallsTold),

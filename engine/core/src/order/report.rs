@@ -38,6 +38,9 @@ pub(super) fn decide_report(
         return decide_refund_report(order, context, refund, attempt, &report.outcome);
     }
     Ok(match &attempt.state {
+        AttemptState::InDoubt(UnknownWhy::Contradicted) => {
+            on_contested(order, context, attempt, report.source, &report.outcome)
+        }
         AttemptState::Calling | AttemptState::Waiting { .. } | AttemptState::InDoubt(_) => {
             on_alive(order, context, attempt, report.source, &report.outcome)
         }
@@ -113,6 +116,39 @@ fn on_alive(
     }
 }
 
+/// The channel said that money moved, though not the sum that it was asked for: one of the two is wrong, and the payer may
+/// have paid. From then on its word counts only as the right sum or as an answer to a question; a failure or a close that it tells
+/// unasked is the other half of the contradiction. Even when it answers "failed", no other channel is tried.
+fn on_contested(
+    order: &Order,
+    context: &Context<'_>,
+    attempt: &Attempt,
+    source: ReportSource,
+    outcome: &Outcome,
+) -> Decision {
+    let was_asked = matches!(source, ReportSource::QueryAnswer | ReportSource::CloseAnswer);
+    match outcome {
+        Outcome::Succeeded { channel_no, amount, fee } => {
+            success(order, context, attempt, channel_no, *amount, *fee)
+        }
+        Outcome::Failed { .. } if source == ReportSource::CloseAnswer => Decision::Repeat,
+        Outcome::Failed { .. } if !was_asked => contradiction(order, attempt.no, "failed_after_success"),
+        Outcome::Failed { kind, code } => {
+            let failed = OrderEvent::AttemptFailed { attempt: attempt.no, kind: *kind, code: code.clone() };
+            after_failure(order, context, failed, false)
+        }
+        Outcome::Closed if !was_asked => contradiction(order, attempt.no, "closed_after_success"),
+        Outcome::Closed => closing::closed_there(order, context, attempt, source),
+        Outcome::Accepted { .. }
+        | Outcome::Processing
+        | Outcome::NotSent(_)
+        | Outcome::NotFound
+        | Outcome::Unknown(_) => closing::not_paid(order, context, attempt, source, outcome),
+        // Said of refunds only.
+        Outcome::Abnormal { .. } | Outcome::Bounced { .. } => Decision::Repeat,
+    }
+}
+
 /// Whether the call under way passes on a code: the channel took the payment in before.
 fn passes_on_code(order: &Order) -> bool {
     let of_attempt = order.steps.iter().rev().take_while(|step| step.kind != EventKind::AttemptStarted);
@@ -153,7 +189,7 @@ fn success(
     fee: Option<Amount>,
 ) -> Decision {
     if amount != order.terms.payable() {
-        return contradiction(order, attempt.no, "amount");
+        return wrong_sum(order, context, attempt);
     }
     let fee = fee.unwrap_or(attempt.fee);
     if !order.status.is_unpaid() {
@@ -174,6 +210,23 @@ fn success(
     let mut events = Events::new();
     push(&mut order, &mut events, context.now, paid);
     after_payment(&mut order, &mut events, context);
+    Decision::Moved(events)
+}
+
+/// Money moved, but not as much as was asked for: until the channel was asked, nobody knows what became of a payment that
+/// could still be made.
+fn wrong_sum(order: &Order, context: &Context<'_>, attempt: &Attempt) -> Decision {
+    let noted = contradiction(order, attempt.no, "amount");
+    let is_contested = attempt.state == AttemptState::InDoubt(UnknownWhy::Contradicted);
+    if is_contested || !attempt.state.is_alive() {
+        return noted;
+    }
+    let mut events = match noted {
+        Decision::Moved(events) => events,
+        Decision::Repeat | Decision::NeedsHolds(_) => Events::new(),
+    };
+    let (why, due) = (UnknownWhy::Contradicted, next_query(attempt, context));
+    events.push(OrderEvent::AttemptInDoubt { attempt: attempt.no, why, due });
     Decision::Moved(events)
 }
 

@@ -49,6 +49,13 @@ pub struct Heard {
     pub disputes: (usize, usize),
     /// Payments that the engine knows of.
     pub payments: BTreeSet<AttemptNo>,
+    /// How many channels were tried, whether the last may still take the money, and whether one said that it took another sum
+    /// than it was asked for.
+    pub tried: u8,
+    /// See `tried`.
+    pub may_take: bool,
+    /// See `tried`.
+    pub contested: bool,
 }
 
 /// Sums of what the log says.
@@ -361,6 +368,20 @@ impl NaiveLedger {
             OrderEvent::ClosingAdvanced { .. } | OrderEvent::Closed { .. } => heard.closes = true,
             OrderEvent::DisputeOpened { .. } => heard.disputes.0 += 1,
             OrderEvent::DisputeResolved { .. } => heard.disputes.1 += 1,
+            OrderEvent::AttemptStarted { .. } => {
+                if heard.may_take || heard.contested {
+                    let what = format!("order {id}: another channel is tried, the last may have the money");
+                    self.breaks.push(Invariant::NoFailOverInDoubt.broken(what));
+                }
+                heard.tried += 1;
+                heard.may_take = true;
+            }
+            OrderEvent::AttemptFailed { attempt, .. } | OrderEvent::AttemptNotSent { attempt, .. } => {
+                heard.may_take &= attempt.0 != heard.tried;
+            }
+            OrderEvent::Contradicted { attempt, said } if said == "amount" => {
+                heard.contested |= heard.may_take && attempt.0 == heard.tried;
+            }
             _ => {}
         }
     }

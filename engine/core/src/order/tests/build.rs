@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use smallvec::smallvec;
+use suanpan_model::channel::UnknownWhy;
 use suanpan_model::command::RefundRequest;
 use suanpan_model::order::OrderHold;
 use suanpan_model::order::{AttemptState, ClosingStage};
@@ -455,6 +456,7 @@ pub(super) fn standing(order: &Order) -> String {
         let action = match &attempt.state {
             AttemptState::Waiting { action: Some(PayerAction::Redirect(_)) } => "(redirect)",
             AttemptState::Waiting { action: Some(PayerAction::SmsCode) } => "(sms)",
+            AttemptState::InDoubt(UnknownWhy::Contradicted) => "(contradicted)",
             _ => "",
         };
         line += &format!(", attempt {} {}{action}", attempt.no, attempt.state.name());

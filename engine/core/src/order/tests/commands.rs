@@ -148,6 +148,14 @@ fn in_doubt() -> Life {
     life
 }
 
+fn contested() -> Life {
+    let mut life = Life::redirected(terms());
+    let amount = fen(life.order.terms.payable().minor() - 1);
+    let less = Outcome::Succeeded { channel_no: "C-1".into(), amount, fee: None };
+    life.hears(1, ReportSource::PayNotice, less);
+    life
+}
+
 fn second_attempt() -> Life {
     let mut life = Life::begin(terms());
     life.hears(1, ReportSource::PayAnswer, refused(FailureKind::Channel));
@@ -208,6 +216,7 @@ fn every_situation_meets_every_command() {
         ("waiting for a code", awaiting_code()),
         ("code passed on", confirmed()),
         ("in doubt", in_doubt()),
+        ("paid, but not the right sum", contested()),
         ("second attempt calling", second_attempt()),
         ("closing: asked", closing(0)),
         ("closing: closed there", closing(1)),

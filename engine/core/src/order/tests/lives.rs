@@ -265,10 +265,98 @@ fn attempts_end_with_channels_or_with_patience() {
 #[test]
 fn a_channel_that_keeps_contradicting_is_heard_sixteen_times() {
     let mut life = Life::redirected(terms());
-    let less = Outcome::Succeeded { channel_no: "C".into(), amount: fen(1), fee: None };
-    for _ in 0..16 {
-        assert_eq!(life.hears(1, PayNotice, less.clone()), "contradicted(amount)");
+    assert_eq!(life.hears(1, PayNotice, cent_less(&life.order)), "contradicted(amount) + attempt_in_doubt");
+    for _ in 1..16 {
+        assert_eq!(life.hears(1, PayNotice, cent_less(&life.order)), "contradicted(amount)");
     }
-    assert_eq!(life.hears(1, PayNotice, less), "repeat");
-    assert_eq!(standing(&life.order), "pending, attempt 1 waiting(redirect)");
+    assert_eq!(life.hears(1, PayNotice, cent_less(&life.order)), "repeat");
+    assert_eq!(standing(&life.order), "pending, attempt 1 in_doubt(contradicted)");
+}
+
+/// Attempts whose channel said that money moved, though not the right sum: one whose call is under way, one whose
+/// payer was sent to the channel, one that was in doubt before.
+fn contested() -> Vec<Life> {
+    let mut in_doubt = Life::begin(terms());
+    in_doubt.hears(1, PayAnswer, Outcome::Unknown(UnknownWhy::Timeout));
+    let lives = [Life::begin(terms()), Life::redirected(terms()), in_doubt];
+    lives
+        .into_iter()
+        .map(|mut life| {
+            let told = life.hears(1, PayNotice, cent_less(&life.order));
+            assert_eq!(told, "contradicted(amount) + attempt_in_doubt");
+            life
+        })
+        .collect()
+}
+
+/// Money may have moved: whatever the channel says next unasked, no other channel is tried and nothing ends.
+#[test]
+fn a_contested_payment_is_believed_to_have_failed_only_when_its_channel_was_asked() {
+    let unasked = [
+        (refused(FailureKind::Channel), "contradicted(failed_after_success)"),
+        (refused(FailureKind::Payer), "contradicted(failed_after_success)"),
+        (Outcome::Closed, "contradicted(closed_after_success)"),
+        (Outcome::NotSent(NotSentWhy::Refused), "repeat"),
+        (accepted(redirect()), "repeat"),
+        (Outcome::Processing, "repeat"),
+        (Outcome::NotFound, "repeat"),
+    ];
+    for source in [PayAnswer, PayNotice] {
+        for (outcome, expected) in &unasked {
+            for mut life in contested() {
+                assert_eq!(life.hears(1, source, outcome.clone()), *expected, "{source:?} {outcome:?}");
+                assert_eq!(standing(&life.order), "pending, attempt 1 in_doubt(contradicted)");
+            }
+        }
+    }
+    for mut life in contested() {
+        assert_eq!(life.wakes(), "attempt_queried");
+        assert_eq!(life.hears(1, QueryAnswer, Outcome::NotFound), "repeat");
+        assert_eq!(life.hears(1, QueryAnswer, Outcome::Processing), "repeat");
+        // No other channel: it said itself that money moved.
+        let told = life.hears(1, QueryAnswer, refused(FailureKind::Channel));
+        assert_eq!(told, "attempt_failed + failed(refused)");
+    }
+}
+
+#[test]
+fn a_contested_payment_is_paid_when_its_channel_tells_the_right_sum() {
+    for source in [PayAnswer, PayNotice, QueryAnswer, CloseAnswer] {
+        for mut life in contested() {
+            let paid = paid_in_full(&life.order);
+            assert_eq!(life.hears(1, source, paid), "paid(1) + frozen");
+        }
+    }
+}
+
+/// Its close asks, closes and asks again like any other, and only answers to those count.
+#[test]
+fn a_contested_payment_can_be_closed() {
+    for mut life in contested() {
+        assert_eq!(life.does(&OrderCommand::Close), "closing_advanced(ask)");
+        assert_eq!(life.hears(1, PayNotice, Outcome::Closed), "contradicted(closed_after_success)");
+        assert_eq!(life.hears(1, QueryAnswer, Outcome::Processing), "closing_advanced(close there)");
+        assert_eq!(life.hears(1, CloseAnswer, refused(FailureKind::Request)), "repeat");
+        assert_eq!(life.hears(1, CloseAnswer, Outcome::Closed), "closing_advanced(ask again)");
+        assert_eq!(life.hears(1, QueryAnswer, Outcome::Closed), "attempt_closed + closed(cancelled)");
+        let paid = paid_in_full(&life.order);
+        assert!(life.hears(1, PayNotice, paid).starts_with("late_paid"), "and what comes all the same goes back");
+    }
+}
+
+/// An attempt that another one overtook can be contested, too: it is asked about until its channel has closed it.
+#[test]
+fn an_overtaken_attempt_can_be_contested() {
+    let mut life = Life::redirected(terms());
+    life.hears(1, PayNotice, refused(FailureKind::Channel));
+    let paid = paid_in_full(&life.order);
+    life.hears(1, PayNotice, paid);
+    assert_eq!(life.hears(2, PayNotice, cent_less(&life.order)), "contradicted(amount) + attempt_in_doubt");
+    assert_eq!(life.hears(2, PayAnswer, refused(FailureKind::Channel)), "contradicted(failed_after_success)");
+    assert_eq!(life.hears(2, CloseAnswer, Outcome::Closed), "attempt_closed");
+}
+
+fn cent_less(order: &suanpan_model::Order) -> Outcome {
+    let amount = fen(order.terms.payable().minor() - 1);
+    Outcome::Succeeded { channel_no: "C-1".into(), amount, fee: None }
 }

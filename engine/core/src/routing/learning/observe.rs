@@ -139,7 +139,8 @@ pub fn observe(order: &Order, upto: usize, event: &OrderEvent, at: TimestampMs) 
                 | UnknownWhy::ConnectionLost
                 | UnknownWhy::ChannelSaysUnknown
                 | UnknownWhy::BadSignature
-                | UnknownWhy::Unreadable => true,
+                | UnknownWhy::Unreadable
+                | UnknownWhy::Contradicted => true,
                 UnknownWhy::Restart => false,
             };
             (*attempt, Observed::InDoubt { first: life.is_first(*attempt, EventKind::AttemptInDoubt), own })
