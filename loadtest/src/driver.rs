@@ -198,6 +198,9 @@ impl<T: Target, C: Clock> Driver<'_, T, C> {
             }
             Err(reject) if self.is_for_now(reject.code) => {
                 self.tally.busy += 1;
+                if self.is_measured(slot.start_ns) {
+                    self.tally.took(Operation::Refuse, now.saturating_sub(slot.handed_ns));
+                }
                 self.retries.push_back((now + BUSY_PAUSE_NS, ticket));
             }
             Err(reject) => {
@@ -235,7 +238,7 @@ impl<T: Target, C: Clock> Driver<'_, T, C> {
                 Some(action) => self.workload.command(slot.order, action),
                 None => Command::Create(self.workload.terms(slot.count)),
             };
-            self.push(ticket, command);
+            self.push(ticket, command, now);
         }
     }
 
@@ -246,11 +249,12 @@ impl<T: Target, C: Clock> Driver<'_, T, C> {
             let count = self.tally.sent;
             let ticket = self.slots.open(count, plan.pacing.start_ns(now, count));
             self.tally.sent += 1;
-            self.push(ticket, Command::Create(self.workload.terms(count)));
+            self.push(ticket, Command::Create(self.workload.terms(count)), now);
         }
     }
 
-    fn push(&mut self, ticket: Ticket, command: Command) {
+    fn push(&mut self, ticket: Ticket, command: Command, now: u64) {
+        self.slots.handed(ticket, now);
         self.outbox.push(Request { ticket, command });
         if self.outbox.len() == BATCH {
             self.flush();

@@ -17,11 +17,16 @@ pub enum Operation {
     Refund,
     /// From the planned start to the end of everything that is done with the order.
     Order,
+    /// Under overload: from handing a creation over, the time that it was let in, to its acknowledgement.
+    Accept,
+    /// Under overload: from handing a request over to the answer that the target is too busy for it.
+    Refuse,
 }
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Submit, Self::Pay, Self::Release, Self::Refund, Self::Order];
+    pub const ALL: [Self; 7] =
+        [Self::Submit, Self::Pay, Self::Release, Self::Refund, Self::Order, Self::Accept, Self::Refuse];
 
     /// Its name in reports.
     #[must_use]
@@ -32,6 +37,8 @@ impl Operation {
             Self::Release => "release",
             Self::Refund => "refund",
             Self::Order => "order",
+            Self::Accept => "accept",
+            Self::Refuse => "refuse",
         }
     }
 }

@@ -16,6 +16,10 @@ impl<T: Target, C: Clock> Driver<'_, T, C> {
         self.accepted_ns = now;
         if self.is_measured(slot.start_ns) {
             self.tally.took(Operation::Submit, now.saturating_sub(slot.start_ns));
+            // Without refusals it is the same once more.
+            if self.tally.busy > 0 {
+                self.tally.took(Operation::Accept, now.saturating_sub(slot.handed_ns));
+            }
         }
         self.slots.created(ticket, summary.id);
     }
@@ -62,7 +66,7 @@ impl<T: Target, C: Clock> Driver<'_, T, C> {
         let order = slot.order;
         if let Some(action) = self.workload.course_of(slot.count).action(number) {
             if let Some(ticket) = self.slots.act(order, number, now) {
-                self.push(ticket, self.workload.command(order, action));
+                self.push(ticket, self.workload.command(order, action), now);
             }
             return;
         }

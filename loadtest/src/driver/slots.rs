@@ -34,6 +34,8 @@ pub struct Slot {
     pub start_ns: u64,
     /// When the last action was asked for.
     pub asked_ns: u64,
+    /// When the last request was handed over: later than that if it was refused for now before.
+    pub handed_ns: u64,
     /// The engine's number, once it is known.
     pub order: OrderId,
 }
@@ -73,7 +75,8 @@ impl Slots {
         let index = self.free.pop().unwrap_or_else(|| {
             let order = OrderId(0);
             let (step, refunded) = (Step::Free, false);
-            self.slots.push(Slot { step, turn: 0, refunded, count: 0, start_ns: 0, asked_ns: 0, order });
+            let (start_ns, asked_ns, handed_ns) = (0, 0, 0);
+            self.slots.push(Slot { step, turn: 0, refunded, count: 0, start_ns, asked_ns, handed_ns, order });
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         });
         let slot = &mut self.slots[index as usize];
@@ -93,6 +96,11 @@ impl Slots {
             action => Step::Act(action),
         };
         (slot.step == step && u64::from(slot.turn) == turn).then_some(slot)
+    }
+
+    /// The request of `ticket` is handed over, perhaps not for the first time.
+    pub fn handed(&mut self, ticket: Ticket, now_ns: u64) {
+        self.slots[place(ticket)].handed_ns = now_ns;
     }
 
     /// The creation was acknowledged as `order`: its notice is awaited now.

@@ -296,6 +296,11 @@ fn busy_is_tried_again_and_told() {
     assert!(outcome.tally.busy > outcome.tally.sent / 8, "{}", outcome.tally.busy);
     let order = took(&outcome, Operation::Order);
     assert!(order.max >= 24_000, "the pause counts: {order:?}");
+    let (accept, refuse) = (took(&outcome, Operation::Accept), took(&outcome, Operation::Refuse));
+    assert!(outcome.tally.latencies(Operation::Refuse).count() == outcome.tally.busy);
+    for alone in [accept, refuse] {
+        assert!(alone.p50 >= 2_000 && alone.max < 24_000, "and not in a try by itself: {alone:?}");
+    }
 }
 
 #[test]
