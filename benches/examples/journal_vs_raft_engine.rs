@@ -5,7 +5,7 @@
 //! Each is warmed up until it reuses its files, and releases old groups while it is measured. Record bytes are
 //! ready beforehand: what is measured is the log alone.
 //!
-//! `cargo run --release -p suanpan-benches --example journal_vs_raft_engine [-- MIB_PER_RUN]`
+//! `cargo run --release -p suanpan-benches --features raft-engine --example journal_vs_raft_engine [-- MIB_PER_RUN]`
 
 use std::path::Path;
 use std::time::{Duration, Instant};
