@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::http::sign::Signing;
+use crate::http::sign::{Proof, Signing};
 
 /// Load on the engine; the books are checked after each run.
 #[derive(Debug, Parser)]
@@ -20,6 +20,8 @@ pub struct Cli {
 pub enum Action {
     /// Play workloads and check the books.
     Run(RunArgs),
+    /// Submit orders to a server as fast as it answers, beside a bare echo of the same bodies.
+    Submissions(SubmissionsArgs),
     /// Look for the highest rate at which the 99th percentile stays under a bound.
     Search(SearchArgs),
     /// Break something in the middle of a run.
@@ -149,6 +151,44 @@ pub struct ServerArgs {
     /// Ask a bare echo of the same bodies, too, and tell the ratio.
     #[arg(long)]
     pub echo: bool,
+}
+
+/// Settings of `submissions`.
+#[derive(Clone, Debug, Args)]
+pub struct SubmissionsArgs {
+    /// The workload: a name or the path of a TOML file.
+    #[arg(default_value = "payers_later")]
+    pub workload: String,
+    /// What proves who submits; several are measured one after the other.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Proof::Hmac])]
+    pub proof: Vec<Proof>,
+    /// Orders a request, likewise.
+    #[arg(long, value_delimiter = ',', value_parser = positive, default_values_t = [1, 500])]
+    pub batch: Vec<usize>,
+    /// Connections, each with one request under way.
+    #[arg(long, default_value_t = crate::http::pool::CONNECTIONS, value_parser = positive)]
+    pub connections: usize,
+    /// Seconds that server and echo are asked, each.
+    #[arg(long, default_value_t = 3.0)]
+    pub seconds: f64,
+    /// How often, each time with a new server; medians are told.
+    #[arg(long, default_value_t = 3, value_parser = positive)]
+    pub runs: usize,
+    /// The program that is started; `suanpan` beside this one when absent.
+    #[arg(long = "server", value_name = "PATH")]
+    pub program: Option<PathBuf>,
+    /// Merchants, instead of the workload's.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub merchants: Option<u64>,
+    /// Where the report goes as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Keep the runs' directories.
+    #[arg(long)]
+    pub keep: bool,
+    /// The engine; shards and checkpoints are the server's.
+    #[command(flatten)]
+    pub engine: EngineArgs,
 }
 
 /// What the engine is compared with.

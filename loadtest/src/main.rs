@@ -14,6 +14,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> Result<ExitCode> {
     let is_well = match Cli::parse().action {
         Action::Run(args) => runs::run(&args)?,
+        Action::Submissions(args) => http::submissions::run(&args)?,
         Action::Search(args) => search::run(&args)?,
         Action::Chaos(args) => chaos::run(&args)?,
         Action::ServerConfig(args) => http::spawn::write(&args)?,

@@ -1,21 +1,12 @@
 //! The yardstick: a bare actix-web server that sends every body back, asked in the same way as the real one.
 
-use std::cell::Cell;
 use std::process::{Child, Command, Stdio};
-use std::rc::Rc;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 use anyhow::{Context, Result};
-use futures_util::future::join_all;
 use serde::Serialize;
-use suanpan_model::OrderTerms;
 
-use super::body::{self, Names};
-use super::pool::Pool;
-use crate::latency::{Latencies, Percentiles};
-use crate::workload::Workload;
+use super::hammer::Hammered;
 
 /// Largest body that is sent back.
 const BODY_MAX: usize = 64 << 20;
@@ -57,25 +48,20 @@ impl Echo {
     }
 }
 
+impl Echo {
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
 impl Drop for Echo {
     fn drop(&mut self) {
         // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// What a server did when it was asked as fast as its connections allow.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct Hammered {
-    /// Orders in answers of success, a second.
-    pub orders_per_second: f64,
-    /// Requests with such an answer.
-    pub requests: u64,
-    /// Requests without.
-    pub failed: u64,
-    /// Latency of a request in microseconds.
-    pub request_us: Percentiles,
 }
 
 /// The server and the echo of the same bodies, one after the other.
@@ -91,82 +77,4 @@ pub struct EchoReport {
     pub echo: Hammered,
     /// Orders a second of the server, by those of the echo.
     pub ratio: f64,
-}
-
-/// How a server is hammered.
-pub struct Hammer<'a> {
-    /// The orders; their numbers go on from those used before.
-    pub workload: &'a Workload,
-    /// The platform's names.
-    pub names: &'a Names,
-    /// Orders a request.
-    pub batch: usize,
-    /// Requests under way.
-    pub connections: usize,
-    /// How long.
-    pub lasts: Duration,
-}
-
-impl Hammer<'_> {
-    /// Asks `path` behind `pool` with orders from number `from` on, `connections` at once. To be called on a runtime of one
-    /// thread.
-    ///
-    /// # Errors
-    /// When no histogram can be made.
-    pub async fn strike(&self, pool: &Pool, path: &str, from: u64) -> Result<Hammered> {
-        let next = Rc::new(Cell::new(from));
-        let begin = Instant::now();
-        let mut strokes = Vec::with_capacity(self.connections);
-        for _ in 0..self.connections {
-            strokes.push(self.one(pool, path, next.clone(), begin));
-        }
-        let mut all = Latencies::new()?;
-        let mut hammered = Hammered::default();
-        for (requests, failed, latencies) in join_all(strokes).await {
-            hammered.requests += requests;
-            hammered.failed += failed;
-            latencies.into_iter().for_each(|latency| all.record(latency));
-        }
-        let orders = hammered.requests as f64 * self.batch as f64;
-        hammered.orders_per_second = orders / begin.elapsed().as_secs_f64();
-        hammered.request_us = all.percentiles();
-        Ok(hammered)
-    }
-
-    async fn one(
-        &self,
-        pool: &Pool,
-        path: &str,
-        next: Rc<Cell<u64>>,
-        begin: Instant,
-    ) -> (u64, u64, Vec<Duration>) {
-        let (mut requests, mut failed, mut latencies) = (0, 0, Vec::new());
-        while begin.elapsed() < self.lasts {
-            let first = next.get();
-            next.set(first + self.batch as u64);
-            let body = match self.batch {
-                1 => body::order(&self.workload.terms(first), self.names),
-                batch => {
-                    let orders: Vec<Arc<OrderTerms>> =
-                        (first..first + batch as u64).map(|count| self.workload.terms(count)).collect();
-                    body::batch(&orders, self.names)
-                }
-            };
-            let asked = Instant::now();
-            let answer = pool.post(path.to_owned(), body).await;
-            latencies.push(asked.elapsed());
-            match answer {
-                Ok(answer) if (200..300).contains(&answer.status) && !has_problem(&answer.body) => {
-                    requests += 1
-                }
-                Ok(_) | Err(_) => failed += 1,
-            }
-        }
-        (requests, failed, latencies)
-    }
-}
-
-/// Whether an order of a batch was refused.
-fn has_problem(body: &[u8]) -> bool {
-    std::str::from_utf8(body).is_ok_and(|text| text.contains("\"problem\""))
 }

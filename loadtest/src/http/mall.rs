@@ -193,6 +193,27 @@ impl Mall {
         Ok(body["status"].as_str().unwrap_or_default().to_owned())
     }
 
+    /// The status of an order by the mall's own number.
+    ///
+    /// # Errors
+    /// When the server refuses something.
+    pub async fn status_of(&self, order_no: &str) -> Result<String> {
+        let body = self.get(format!("/v1/platforms/{PLATFORM}/orders/no:{order_no}")).await?;
+        Ok(body["status"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// What is frozen, in minor units.
+    ///
+    /// # Errors
+    /// When the server refuses something.
+    pub async fn escrow(&self) -> Result<i128> {
+        let body = self.get("/v1/trial-balance".to_owned()).await?;
+        let rows = body["rows"].as_array().into_iter().flatten();
+        let of_escrow = rows.filter(|row| row["kind"] == AccountType::Escrow.name());
+        let texts = of_escrow.map(|row| row["debit_balance"].as_str().context("a balance as text"));
+        texts.map(|text| Ok(-minor(text?)?)).sum()
+    }
+
     /// Waits until the server takes orders.
     ///
     /// # Errors

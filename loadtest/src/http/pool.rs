@@ -11,9 +11,10 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio_rustls::rustls::ClientConfig;
 
+use super::line::{self, Stream};
 use super::sign::Signer;
 
 /// Connections when nobody says otherwise.
@@ -42,6 +43,25 @@ pub enum NoAnswer {
     /// The server was silent for too long.
     #[error("no answer within {} s", ANSWER_MAX.as_secs())]
     Late,
+}
+
+/// Where a server is, and how it is spoken to.
+#[derive(Clone)]
+pub struct Door {
+    /// Host and port.
+    pub authority: String,
+    /// Over TLS.
+    pub tls: Option<Arc<ClientConfig>>,
+    /// Signs requests.
+    pub signer: Option<Arc<Signer>>,
+}
+
+impl Door {
+    /// A server that is spoken to in the clear.
+    #[must_use]
+    pub const fn plain(authority: String, signer: Option<Arc<Signer>>) -> Self {
+        Self { authority, tls: None, signer }
+    }
 }
 
 /// One request.
@@ -83,14 +103,13 @@ pub fn authority(url: &str) -> Result<String> {
 }
 
 impl Pool {
-    /// `connections` to the server at `authority`, made when they are needed, on the runtime of the caller; calls are signed by
-    /// `signer`, if there is one.
+    /// `connections` through `door`, made when they are needed, on the runtime of the caller.
     #[must_use]
-    pub fn new(authority: &str, connections: usize, signer: Option<&Arc<Signer>>) -> Self {
+    pub fn new(door: &Door, connections: usize) -> Self {
         let (jobs, queue) = mpsc::unbounded_channel();
         let queue = Arc::new(Mutex::new(queue));
         for _ in 0..connections {
-            tokio::spawn(work(authority.to_owned(), signer.cloned(), queue.clone()));
+            tokio::spawn(work(door.clone(), queue.clone()));
         }
         Self { jobs }
     }
@@ -140,18 +159,14 @@ impl Pool {
 
 type Sender = SendRequest<Full<Bytes>>;
 
-async fn work(
-    authority: String,
-    signer: Option<Arc<Signer>>,
-    queue: Arc<Mutex<mpsc::UnboundedReceiver<Job>>>,
-) {
+async fn work(door: Door, queue: Arc<Mutex<mpsc::UnboundedReceiver<Job>>>) {
     let mut connection: Option<Sender> = None;
     loop {
         let job = queue.lock().await.recv().await;
         let Some(Job { call, done }) = job else { return };
         let mut sender = match connection.take().filter(|sender| !sender.is_closed()) {
             Some(sender) => sender,
-            None => match connect(&authority).await {
+            None => match connect(&door).await {
                 Ok(sender) => sender,
                 Err(fault) => {
                     // Whoever asked may have given up.
@@ -160,9 +175,7 @@ async fn work(
                 }
             },
         };
-        let answer =
-            tokio::time::timeout(ANSWER_MAX, exchange(&authority, signer.as_deref(), &mut sender, call))
-                .await;
+        let answer = tokio::time::timeout(ANSWER_MAX, exchange(&door, &mut sender, call)).await;
         let answer = answer.unwrap_or(Err(NoAnswer::Late));
         if answer.is_ok() {
             connection = Some(sender);
@@ -171,9 +184,16 @@ async fn work(
     }
 }
 
-async fn connect(authority: &str) -> Result<Sender, NoAnswer> {
-    let stream = TcpStream::connect(authority).await.map_err(|_| NoAnswer::Unreachable)?;
-    stream.set_nodelay(true).map_err(|_| NoAnswer::Unreachable)?;
+async fn connect(door: &Door) -> Result<Sender, NoAnswer> {
+    match &door.tls {
+        None => shake(line::plain(&door.authority).await.map_err(|_| NoAnswer::Unreachable)?).await,
+        Some(config) => {
+            shake(line::tls(&door.authority, config).await.map_err(|_| NoAnswer::Unreachable)?).await
+        }
+    }
+}
+
+async fn shake<S: Stream + 'static>(stream: S) -> Result<Sender, NoAnswer> {
     let (sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|_| NoAnswer::Unreachable)?;
     // Its end is seen by the sender.
@@ -181,15 +201,11 @@ async fn connect(authority: &str) -> Result<Sender, NoAnswer> {
     Ok(sender)
 }
 
-async fn exchange(
-    authority: &str,
-    signer: Option<&Signer>,
-    sender: &mut Sender,
-    call: Call,
-) -> Result<HttpAnswer, NoAnswer> {
+async fn exchange(door: &Door, sender: &mut Sender, call: Call) -> Result<HttpAnswer, NoAnswer> {
     sender.ready().await.map_err(|_| NoAnswer::Broken)?;
-    let mut request = Request::builder().header(HOST, authority).header(CONTENT_TYPE, "application/json");
-    if let Some(signer) = signer {
+    let mut request =
+        Request::builder().header(HOST, &door.authority).header(CONTENT_TYPE, "application/json");
+    if let Some(signer) = &door.signer {
         for (name, value) in signer.headers(&call).map_err(|_| NoAnswer::Broken)? {
             request = request.header(name, value);
         }

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::echo::{Echo, EchoReport, Hammer};
+use super::bodies::Bodies;
+use super::echo::{Echo, EchoReport};
+use super::hammer::Hammer;
 use super::mall::{Balances, Mall};
-use super::pool::{Pool, authority};
+use super::pool::{Door, Pool, authority};
 use super::sign::Signer;
-use super::spawn::{Server, program};
+use super::spawn::{Access, Server, program};
 use super::target::HttpTarget;
 use crate::cli::{PlayArgs, ServerArgs};
 use crate::clock::WallClock;
@@ -71,7 +73,10 @@ fn play(
     let (spec, seed) = (&settings.spec, settings.engine.seed);
     let mut server = match at.url {
         Some(_) => None,
-        None => Some(Server::start(program(at.program.as_deref())?, spec, dir, seed, at.sign)?),
+        None => {
+            let access = Access { signing: at.sign, tls: None };
+            Some(Server::start(program(at.program.as_deref())?, spec, dir, seed, &access)?)
+        }
     };
     let address = match (&at.url, &server) {
         (Some(url), _) => authority(url)?,
@@ -82,7 +87,8 @@ fn play(
     let guard = tokio.enter();
     let keys = if server.is_some() { Some(dir) } else { at.keys.as_deref() };
     let signer = keys.map(Signer::read).transpose()?.flatten().map(Arc::new);
-    let pool = Pool::new(&address, at.connections, signer.as_ref());
+    let door = Door::plain(address.clone(), signer);
+    let pool = Pool::new(&door, at.connections);
     drop(guard);
     let mall = Mall::new(pool.clone());
     let (cast, names, before) = tokio.block_on(async {
@@ -136,38 +142,28 @@ fn play(
     if at.echo {
         let from = outcome.tally.sent;
         let hammer = Hammer {
-            workload: &workload,
-            names: &names,
+            bodies: &Bodies::new(&workload, &names),
             batch: at.batch,
             connections: at.connections,
             lasts: ECHO_LASTS,
+            signed_before: None,
         };
-        run.echo = Some(beside_echo(&hammer, &address, signer.as_ref(), from)?);
+        run.echo = Some(beside_echo(&hammer, &door, server.as_ref().map(Server::pid), from)?);
     }
     Ok(Played { report: run, verdict, tally: outcome.tally })
 }
 
 /// The server and a bare echo, each asked as fast as the connections allow, one after the other.
-fn beside_echo(
-    hammer: &Hammer<'_>,
-    address: &str,
-    signer: Option<&Arc<Signer>>,
-    from: u64,
-) -> Result<EchoReport> {
-    let tokio = runtime()?;
-    let batch = hammer.batch;
-    let path = match batch {
-        1 => format!("/v1/platforms/{}/orders", world::PLATFORM),
-        _ => format!("/v1/platforms/{}/orders/batch", world::PLATFORM),
-    };
-    tokio.block_on(async {
-        let server = hammer.strike(&Pool::new(address, hammer.connections, signer), &path, from).await?;
-        let echo = Echo::start()?;
-        let pool = Pool::new(&echo.authority(), hammer.connections, signer);
-        Mall::new(pool.clone()).ready(START_S).await.context("the echo")?;
-        let echo = hammer.strike(&pool, &path, from).await?;
+fn beside_echo(hammer: &Hammer<'_>, door: &Door, server: Option<u32>, from: u64) -> Result<EchoReport> {
+    runtime()?.block_on(async {
+        let (batch, connections) = (hammer.batch, hammer.connections);
+        let server = hammer.strike(door, from, server).await?;
+        let bare = Echo::start()?;
+        let door = Door::plain(bare.authority(), door.signer.clone());
+        Mall::new(Pool::new(&door, 1)).ready(START_S).await.context("the echo")?;
+        let echo = hammer.strike(&door, from, Some(bare.pid())).await?;
         let ratio = server.orders_per_second / echo.orders_per_second.max(1.0);
-        Ok(EchoReport { batch, connections: hammer.connections, server, echo, ratio })
+        Ok(EchoReport { batch, connections, server, echo, ratio })
     })
 }
 

@@ -3,11 +3,12 @@
 //! processors would measure itself.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
+use serde::Serialize;
 use suanpan_signing::{Algorithm, Secret, SigningKey, header, request_message};
 
 use super::pool::Call;
@@ -26,6 +27,53 @@ pub enum Signing {
     Rsa,
 }
 
+/// What proves who submits orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// Nothing: a server in development mode.
+    None,
+    /// A signature by HMAC-SHA256.
+    Hmac,
+    /// A signature by Ed25519.
+    Ed25519,
+    /// A signature by RSA with SHA-256.
+    Rsa,
+    /// A client certificate, over TLS; requests are not signed.
+    Certificate,
+}
+
+impl Proof {
+    /// How everything else is signed that is asked of the server: accounts, books.
+    #[must_use]
+    pub const fn signing(self) -> Signing {
+        match self {
+            Self::None => Signing::None,
+            Self::Hmac | Self::Certificate => Signing::Hmac,
+            Self::Ed25519 => Signing::Ed25519,
+            Self::Rsa => Signing::Rsa,
+        }
+    }
+
+    /// Whether signatures cost the generator so much that they are made before the clock runs.
+    #[must_use]
+    pub const fn is_signed_before(self) -> bool {
+        matches!(self, Self::Ed25519 | Self::Rsa)
+    }
+
+    /// Its name in tables.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Hmac => "hmac",
+            Self::Ed25519 => "ed25519",
+            Self::Rsa => "rsa",
+            Self::Certificate => "certificate",
+        }
+    }
+}
+
 impl Signing {
     const fn algorithm(self) -> Option<Algorithm> {
         match self {
@@ -39,6 +87,8 @@ impl Signing {
 
 /// Who signs: the name is that of its key and of its files.
 const PARTIES: [&str; 2] = ["load-mall", "load-operator"];
+/// The engine's own key, which signs answers to whoever shares no secret with it.
+const ENGINE_KEY: &str = "load-engine.pem";
 /// Written beside the keys: how they sign.
 const ALGORITHM_FILE: &str = "load-keys.algorithm";
 
@@ -75,11 +125,19 @@ impl Signer {
     /// # Errors
     /// When the cryptographic library refuses.
     pub fn headers(&self, call: &Call) -> Result<[(&'static str, String); 4]> {
-        let is_operators = call.path.ends_with("/top-ups") || !call.path.starts_with("/v1/platforms/");
+        self.sign(call.method.as_str(), &call.path, &call.body)
+    }
+
+    /// The headers that sign a request.
+    ///
+    /// # Errors
+    /// As [`Signer::headers`].
+    pub fn sign(&self, method: &str, path: &str, body: &[u8]) -> Result<[(&'static str, String); 4]> {
+        let is_operators = path.ends_with("/top-ups") || !path.starts_with("/v1/platforms/");
         let party = usize::from(is_operators);
         let timestamp_s = machine::now().0 / 1_000;
         let nonce = format!("{:x}-{:x}", self.run, self.count.fetch_add(1, Ordering::Relaxed));
-        let message = request_message(call.method.as_str(), &call.path, timestamp_s, &nonce, &call.body);
+        let message = request_message(method, path, timestamp_s, &nonce, body);
         let signature = self.keys[party].sign(&message)?;
         Ok([
             (header::KEY_ID, PARTIES[party].to_owned()),
@@ -90,11 +148,20 @@ impl Signer {
     }
 }
 
-/// Writes new keys into `dir`; the answer is what a server's configuration says of each party's: its `key = [...]`.
+/// What a server's configuration says of the keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyLines {
+    /// Of the mall's and of the operator's: `key = [...]`.
+    pub parties: [String; 2],
+    /// File of the engine's own key.
+    pub engine: PathBuf,
+}
+
+/// Writes new keys into `dir`; the answer is what a server's configuration says of them.
 ///
 /// # Errors
 /// When they cannot be made or written.
-pub fn make_keys(dir: &Path, signing: Signing) -> Result<Option<[String; 2]>> {
+pub fn make_keys(dir: &Path, signing: Signing) -> Result<Option<KeyLines>> {
     let name = signing.algorithm().map_or("none", Algorithm::name);
     fs::write(dir.join(ALGORITHM_FILE), name)?;
     let Some(algorithm) = signing.algorithm() else { return Ok(None) };
@@ -115,7 +182,10 @@ pub fn make_keys(dir: &Path, signing: Signing) -> Result<Option<[String; 2]>> {
             path.display()
         ))
     };
-    Ok(Some([make(PARTIES[0])?, make(PARTIES[1])?]))
+    let own = if signing == Signing::Rsa { Algorithm::RsaSha256 } else { Algorithm::Ed25519 };
+    let engine = dir.join(ENGINE_KEY);
+    write_secret(&engine, SigningKey::generate(own)?.reveal())?;
+    Ok(Some(KeyLines { parties: [make(PARTIES[0])?, make(PARTIES[1])?], engine }))
 }
 
 /// Writes a file that only its owner may read.
@@ -139,7 +209,7 @@ mod tests {
     fn what_is_signed_can_be_verified_by_the_public_half() {
         let dir = tempfile::tempdir().unwrap();
         for signing in [Signing::Hmac, Signing::Ed25519] {
-            let lines = make_keys(dir.path(), signing).unwrap().unwrap();
+            let lines = make_keys(dir.path(), signing).unwrap().unwrap().parties;
             let signer = Signer::read(dir.path()).unwrap().unwrap();
             for (path, party) in [("/v1/platforms/7/orders?wait_ms=1", 0), ("/v1/books", 1)] {
                 let body = Bytes::from_static(b"{}");

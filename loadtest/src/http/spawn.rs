@@ -7,7 +7,8 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use super::sign::{Signing, make_keys};
+use super::sign::{KeyLines, Signing, make_keys};
+use super::tls::TlsFiles;
 use crate::cli::ServerConfigArgs;
 use crate::workload::Spec;
 use crate::world::{self, PLATFORM};
@@ -54,11 +55,20 @@ pub fn program(given: Option<&Path>) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// How a server knows who calls.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// How requests are signed.
+    pub signing: Signing,
+    /// Certificates of server and mall; without them, there is no TLS.
+    pub tls: Option<TlsFiles>,
+}
+
 /// Writes the configuration of a server for `spec` into `dir`; the answer is its path.
 ///
 /// # Errors
 /// When the files cannot be written.
-pub fn configure(spec: &Spec, dir: &Path, seed: u64, port: u16, signing: Signing) -> Result<PathBuf> {
+pub fn configure(spec: &Spec, dir: &Path, seed: u64, port: u16, access: &Access) -> Result<PathBuf> {
     let channels = dir.join("channels.toml");
     fs::write(&channels, toml::to_string(&world::channels_file(spec)?)?)?;
     let mut config = toml::Table::new();
@@ -72,14 +82,23 @@ pub fn configure(spec: &Spec, dir: &Path, seed: u64, port: u16, signing: Signing
     let seed = toml::Value::from(i64::try_from(seed)?);
     config.insert("channels".to_owned(), table(&[("file", text(&channels)), ("simulator_seed", seed)]));
     config.insert("log".to_owned(), table(&[("level", "warn".into())]));
-    let keys = make_keys(dir, signing)?;
+    let keys = make_keys(dir, access.signing)?;
+    let mut security = toml::Table::new();
     let mode = if keys.is_some() { "signed" } else { "development" };
-    config.insert("security".to_owned(), table(&[("mode", mode.into())]));
-    let [mall, operator] = keys.unwrap_or_default();
-    let mut platform = format!("[[platform]]\nid = {PLATFORM}\nname = \"load test\"\n{mall}\n{ROUTING}");
-    if !operator.is_empty() {
-        platform.push_str(&format!("\n[[operator]]\nname = \"load-test\"\nrole = \"admin\"\n{operator}\n"));
+    security.insert("mode".to_owned(), mode.into());
+    let mut platform = format!("[[platform]]\nid = {PLATFORM}\nname = \"load test\"\n");
+    let mut operator = String::new();
+    if let Some(KeyLines { parties: [mall, of_operator], engine }) = keys {
+        security.insert("engine_key_file".to_owned(), text(&engine));
+        platform.push_str(&mall);
+        operator = format!("\n[[operator]]\nname = \"load-test\"\nrole = \"admin\"\n{of_operator}\n");
     }
+    if let Some(tls) = &access.tls {
+        security.insert("tls".to_owned(), tls.table().into());
+        platform.push_str(&format!("\ncertificates = [{:?}]", TlsFiles::SUBJECT));
+    }
+    config.insert("security".to_owned(), security.into());
+    platform.push_str(&format!("\n{ROUTING}{operator}"));
     let path = dir.join("suanpan.toml");
     fs::write(&path, format!("{}\n{platform}", toml::to_string(&config)?))?;
     Ok(path)
@@ -92,7 +111,8 @@ pub fn configure(spec: &Spec, dir: &Path, seed: u64, port: u16, signing: Signing
 pub fn write(args: &ServerConfigArgs) -> Result<bool> {
     let spec = Spec::find(&args.workload)?;
     fs::create_dir_all(&args.dir).with_context(|| format!("making {}", args.dir.display()))?;
-    let path = configure(&spec, &args.dir.canonicalize()?, args.seed, args.port, args.sign)?;
+    let access = Access { signing: args.sign, tls: None };
+    let path = configure(&spec, &args.dir.canonicalize()?, args.seed, args.port, &access)?;
     println!("suanpan serve --config {}", path.display());
     let (workload, port, dir) = (&args.workload, args.port, args.dir.display());
     println!("loadtest run {workload} --url http://127.0.0.1:{port} --keys {dir} --in-flight 256");
@@ -104,9 +124,9 @@ impl Server {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn start(program: PathBuf, spec: &Spec, dir: &Path, seed: u64, signing: Signing) -> Result<Self> {
+    pub fn start(program: PathBuf, spec: &Spec, dir: &Path, seed: u64, access: &Access) -> Result<Self> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        configure(spec, dir, seed, port, signing)?;
+        configure(spec, dir, seed, port, access)?;
         let child = launch(&program, dir)?;
         Ok(Self { program, dir: dir.to_owned(), port, child })
     }

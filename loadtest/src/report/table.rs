@@ -69,7 +69,7 @@ pub fn details(report: &RunReport) -> String {
         row("trial balances, p99", format!("{}, {} µs", read.trial_balances, read.trial_balance_us.p99));
     }
     if let Some(echo) = &report.echo {
-        let line = |one: &crate::http::echo::Hammered| {
+        let line = |one: &crate::http::hammer::Hammered| {
             format!("{:.0} orders/s, p99 {} µs", one.orders_per_second, one.request_us.p99)
         };
         row(&format!("server, {} orders a request", echo.batch), line(&echo.server));

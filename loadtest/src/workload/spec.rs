@@ -7,9 +7,10 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 /// The workloads that come with the program, by name.
-pub const BUILTIN: [(&str, &str); 13] = [
+pub const BUILTIN: [(&str, &str); 14] = [
     ("canonical", include_str!("../../workloads/canonical.toml")),
     ("plain", include_str!("../../workloads/plain.toml")),
+    ("payers_later", include_str!("../../workloads/payers_later.toml")),
     ("hot_merchant", include_str!("../../workloads/hot_merchant.toml")),
     ("hot_buyer", include_str!("../../workloads/hot_buyer.toml")),
     ("gateway_only", include_str!("../../workloads/gateway_only.toml")),
