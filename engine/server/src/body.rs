@@ -1,19 +1,19 @@
 //! Bodies: bytes within a limit, read as JSON in one pass, with errors that name line, column and field.
 
-use std::pin::Pin;
+use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::error::PayloadError;
 use actix_web::http::header;
 use actix_web::web::Bytes;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use serde::Deserialize;
 use suanpan_model::RejectCode;
 
 use crate::json_path::path_at;
 use crate::problem::Problem;
+use crate::security::TakenBody;
 
-/// The body of a request, not larger than the `PayloadConfig` of its route.
+/// The body of a request, as the gate has taken it in, within its limits.
 #[derive(Debug)]
 pub struct Body(Bytes);
 
@@ -83,14 +83,15 @@ fn quoted_after<'a>(message: &'a str, start: &str) -> Option<&'a str> {
 
 impl FromRequest for Body {
     type Error = Problem;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+    type Future = Ready<Result<Self, Problem>>;
 
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
         if !is_json(request) {
-            return Box::pin(std::future::ready(Err(Problem::unsupported_media_type())));
+            return ready(Err(Problem::unsupported_media_type()));
         }
-        let bytes = Bytes::from_request(request, payload);
-        Box::pin(async move { bytes.await.map(Self).map_err(|error| payload_problem(&error)) })
+        // No handler with a body is reached around the gate.
+        let taken = request.extensions().get::<TakenBody>().map(|taken| Self(taken.0.clone()));
+        ready(taken.ok_or_else(Problem::internal))
     }
 }
 
@@ -101,14 +102,4 @@ fn is_json(request: &HttpRequest) -> bool {
     let value = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = value.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/json")
-}
-
-fn payload_problem(error: &actix_web::Error) -> Problem {
-    match error.as_error::<PayloadError>() {
-        Some(PayloadError::Overflow) => {
-            let expected = "a smaller body; send orders in batches of fewer";
-            Problem::new(RejectCode::TooLarge, "", expected)
-        }
-        Some(_) | None => Problem::new(RejectCode::Malformed, "", "a whole body; the connection was cut"),
-    }
 }

@@ -20,6 +20,10 @@ use suanpan_server::{
 };
 use suanpan_signing::Algorithm;
 
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A payment order and routing engine.
 #[derive(Debug, Parser)]
 #[command(version, about)]

@@ -32,16 +32,11 @@ pub struct BodyLimits {
 }
 
 /// Adds every endpoint.
-pub fn mount(config: &mut web::ServiceConfig, limits: BodyLimits) {
-    let batch =
-        resource(endpoint::BATCH, orders::batch).app_data(web::PayloadConfig::new(limits.batch_bytes));
-    let back_test = resource(endpoint::BACK_TEST, back_test::back_test)
-        .app_data(web::PayloadConfig::new(limits.batch_bytes));
+pub fn mount(config: &mut web::ServiceConfig) {
     config
-        .app_data(web::PayloadConfig::new(limits.single_bytes))
         .app_data(web::PathConfig::default().error_handler(|_, _| Problem::not_found().into()))
         .service(resource(endpoint::ORDERS, orders::create))
-        .service(batch)
+        .service(resource(endpoint::BATCH, orders::batch))
         .service(resource(endpoint::ORDER, orders::life))
         .service(resource(endpoint::CONFIRM, actions::confirm))
         .service(resource(endpoint::ATTEMPTS, orders::attempts))
@@ -74,7 +69,7 @@ pub fn mount(config: &mut web::ServiceConfig, limits: BodyLimits) {
         // Both have one path: what is not put is asked for.
         .service(resource(endpoint::RULES_PUT, rules::put).guard(guard::Put()))
         .service(resource_of("GET, PUT", endpoint::RULES, rules::get))
-        .service(back_test)
+        .service(resource(endpoint::BACK_TEST, back_test::back_test))
         .service(resource(endpoint::WHAT_IF, routing::what_if))
         .service(resource(endpoint::CHANNEL_HEALTH, routing::channel_health))
         .service(resource(endpoint::PLATFORM, platforms::show))

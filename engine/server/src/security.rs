@@ -23,7 +23,7 @@ mod tls;
 mod tests;
 
 pub use audit::AuditPage;
-pub use body::BodyRules;
+pub use body::{BodyRules, TakenBody};
 pub use engine_key::EngineKey;
 pub use fault::SecurityFault;
 pub use gate::gate;

@@ -219,7 +219,7 @@ fn serve(work: Work, listener: TcpListener, started: &Started) {
             .wrap(from_fn(move |request, next| gate(known.clone(), rules, request, next)))
             .wrap(from_fn(move |request, next| observe(Arc::clone(&worker), request, next)))
             .app_data(state.clone())
-            .configure(|config| mount(config, limits))
+            .configure(mount)
     };
     actix_rt::System::new().block_on(async move {
         let server = HttpServer::new(application)

@@ -19,6 +19,7 @@ mod refund;
 mod route;
 mod rules;
 pub mod schema;
+mod short;
 mod splits;
 mod terms;
 mod text;

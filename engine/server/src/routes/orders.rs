@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use suanpan_model::command::OrderRef;
 use suanpan_model::order::{AttemptState, order_key};
-use suanpan_model::{Order, OrderId, OrderStatus, PlatformId, RejectCode};
+use suanpan_model::{Order, OrderId, OrderStatus, PlatformId, RejectCode, TimestampMs};
 use suanpan_runtime::{Command, Engine};
 
 use crate::answer::{self, Answered, json};
@@ -31,7 +31,7 @@ const PAUSE_MAX: Duration = Duration::from_millis(100);
 pub(super) async fn create(caller: Caller, state: Data<State>, request: HttpRequest, body: Body) -> Answered {
     let wait_ms = Parameters::read(&request, SUBMISSION)?.wait_ms()?;
     let order: OrderIn<'_> = body.read()?;
-    let parsed = read(&order, &caller, &state.engine)?;
+    let parsed = read(&order, &caller, &state.engine, state.engine.now())?;
     let submitted = submit(&state.engine, parsed).await?;
     let now = match wait_ms {
         Some(wait_ms) => Some(wait(&state.engine, caller.platform, &submitted, wait_ms).await),
@@ -41,11 +41,16 @@ pub(super) async fn create(caller: Caller, state: Data<State>, request: HttpRequ
     json(status, &ReceiptOut::new(submitted.summary.id, &submitted.terms, now))
 }
 
-fn read(order: &OrderIn<'_>, caller: &Caller, engine: &Engine) -> Result<Parsed, Problem> {
+fn read(
+    order: &OrderIn<'_>,
+    caller: &Caller,
+    engine: &Engine,
+    now: TimestampMs,
+) -> Result<Parsed, Problem> {
     let lookup = Names { engine, platform: caller.platform };
     let context = OrderContext {
         platform: caller.platform,
-        now: engine.now(),
+        now,
         order_ttl: caller.policy.order_ttl,
         lookup: &lookup,
     };
@@ -152,17 +157,18 @@ fn result_out(result: &Result<Submitted, Problem>) -> ResultOut<'_> {
 /// Reads a batch in one pass; order by order when one of them is malformed, so that the others are not refused
 /// with it.
 fn read_batch(body: &Body, caller: &Caller, state: &State) -> Result<Vec<Result<Parsed, Problem>>, Problem> {
+    let now = state.engine.now();
     match body.read::<BatchIn<Object<OrderIn<'_>>>>() {
         Ok(BatchIn { orders }) => {
             check_count(orders.len(), state)?;
-            Ok(orders.iter().map(|order| self::read(order, caller, &state.engine)).collect())
+            Ok(orders.iter().map(|order| self::read(order, caller, &state.engine, now)).collect())
         }
         Err(_) => {
             let BatchIn { orders } = body.read::<crate::wire::RawBatchIn<'_>>()?;
             check_count(orders.len(), state)?;
             let one = |raw: &serde_json::value::RawValue| {
                 let order: OrderIn<'_> = read_json(raw.get().as_bytes())?;
-                self::read(&order, caller, &state.engine)
+                self::read(&order, caller, &state.engine, now)
             };
             Ok(orders.into_iter().map(one).collect())
         }

@@ -12,8 +12,8 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use smol_str::SmolStr;
 use suanpan_signing::{Message, answer_message, header, stream_message};
 
-use super::Security;
 use super::keyring::KeyEntry;
+use super::{Security, claim};
 
 /// With what an answer is signed.
 pub(super) struct AnswerKey {
@@ -49,15 +49,15 @@ pub(super) fn sign(
     };
     if let Some((key_id, signature)) = signed {
         let headers = [
-            (header::KEY_ID, key_id.to_string()),
-            (header::TIMESTAMP, now_s.to_string()),
-            (header::NONCE, key.nonce.to_string()),
-            (header::SIGNATURE, signature),
+            (claim::KEY_ID, HeaderValue::from_str(&key_id)),
+            (claim::TIMESTAMP, Ok(HeaderValue::from(now_s))),
+            (claim::NONCE, HeaderValue::from_str(&key.nonce)),
+            (claim::SIGNATURE, HeaderValue::try_from(signature)),
         ];
         for (name, value) in headers {
             // Ids, numbers, nonces and base64 are visible ASCII.
-            if let Ok(value) = HeaderValue::from_str(&value) {
-                response.headers_mut().insert(HeaderName::from_static(name), value);
+            if let Ok(value) = value {
+                response.headers_mut().insert(name, value);
             }
         }
     }

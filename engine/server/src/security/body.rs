@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use actix_web::HttpMessage;
-use actix_web::body::{BodyStream, to_bytes_limited};
-use actix_web::dev::ServiceRequest;
+use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::http::header;
 use actix_web::web::Bytes;
+use futures_util::StreamExt;
 use suanpan_model::RejectCode;
 
 use crate::endpoint;
@@ -32,19 +32,40 @@ pub(super) async fn take(request: &mut ServiceRequest, rules: BodyRules) -> Resu
     if announced.and_then(|text| text.parse::<usize>().ok()).is_some_and(|length| length > most) {
         return Err(too_large());
     }
-    let whole = to_bytes_limited(BodyStream::new(request.take_payload()), most);
-    match tokio::time::timeout(rules.patience, whole).await {
-        Ok(Ok(Ok(bytes))) => Ok(bytes),
-        Ok(Ok(Err(_))) => {
-            Err(Problem::new(RejectCode::Malformed, "", "a whole body; the connection was cut"))
-        }
-        Ok(Err(_)) => Err(too_large()),
+    match tokio::time::timeout(rules.patience, whole(request.take_payload(), most)).await {
+        Ok(taken) => taken,
         Err(_) => {
             let expected = format!("a body that is whole within {} s", rules.patience.as_secs());
             Err(Problem::of_http(408, "request_timeout", "", expected))
         }
     }
 }
+
+/// The parts of a body, put together. Most come in one part, which stays where it is.
+async fn whole(mut payload: Payload, most: usize) -> Result<Bytes, Problem> {
+    let mut first = Bytes::new();
+    let mut rest: Vec<u8> = Vec::new();
+    while let Some(part) = payload.next().await {
+        let cut = |_| Problem::new(RejectCode::Malformed, "", "a whole body; the connection was cut");
+        let part = part.map_err(cut)?;
+        if first.len() + rest.len() + part.len() > most {
+            return Err(too_large());
+        }
+        if first.is_empty() && rest.is_empty() {
+            first = part;
+            continue;
+        }
+        if rest.is_empty() {
+            rest.extend_from_slice(&std::mem::take(&mut first));
+        }
+        rest.extend_from_slice(&part);
+    }
+    Ok(if rest.is_empty() { first } else { rest.into() })
+}
+
+/// A body that was taken in, as the request carries it to its handler.
+#[derive(Clone, Debug)]
+pub struct TakenBody(pub Bytes);
 
 fn too_large() -> Problem {
     Problem::new(RejectCode::TooLarge, "", "a smaller body; send orders in batches of fewer")

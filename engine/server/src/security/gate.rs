@@ -17,7 +17,7 @@ use suanpan_signing::{check_stamp, request_message};
 
 use super::answer::{self, AnswerKey};
 use super::audit::Action;
-use super::body::{self, BodyRules};
+use super::body::{self, BodyRules, TakenBody};
 use super::claim::{self, Claim};
 use super::keyring::KeyEntry;
 use super::refusal::Refusal;
@@ -126,8 +126,9 @@ async fn perform<B: MessageBody + 'static>(
             Err(problem) => return Ok(refused(request, &problem)),
         },
     };
-    request.set_payload(Payload::from(bytes));
+    request.set_payload(Payload::from(bytes.clone()));
     request.extensions_mut().insert(identity);
+    request.extensions_mut().insert(TakenBody(bytes));
     let response = next.call(request).await?.map_into_boxed_body();
     let Some((action, id)) = written else { return Ok(response) };
     let status = response.status().as_u16();

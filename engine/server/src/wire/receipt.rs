@@ -6,7 +6,7 @@ use suanpan_model::{OrderId, OrderTerms, PayerAction};
 use suanpan_runtime::api::OrderSummary;
 
 use super::schema;
-use crate::text::time_text;
+use super::short::{Instant, Short};
 
 /// What was recorded: follows from number and terms alone, so a repeat of the order gets the same bytes, whatever
 /// has become of the order since.
@@ -14,21 +14,21 @@ use crate::text::time_text;
 #[schemars(rename = "Receipt")]
 pub struct ReceiptOut<'a> {
     #[schemars(with = "schema::Number")]
-    order: String,
+    order: Short,
     order_no: &'a str,
     #[schemars(with = "schema::AmountText")]
-    amount: String,
+    amount: Short,
     #[schemars(with = "schema::AmountText")]
-    payable: String,
+    payable: Short,
     #[schemars(with = "schema::AmountText")]
-    subsidy: String,
+    subsidy: Short,
     #[schemars(with = "schema::CurrencyCode")]
     currency: &'static str,
     #[schemars(with = "schema::PayKindName")]
     kind: &'static str,
     escrow: bool,
     #[schemars(with = "schema::ToldInstant")]
-    expires_at: String,
+    expires_at: Instant,
     /// Where the order stands, when the caller asked to wait for it; the only part that changes.
     #[serde(skip_serializing_if = "Option::is_none")]
     now: Option<NowOut>,
@@ -40,15 +40,15 @@ impl<'a> ReceiptOut<'a> {
     pub fn new(order: OrderId, terms: &'a OrderTerms, now: Option<NowOut>) -> Self {
         let currency = terms.currency;
         Self {
-            order: order.to_string(),
+            order: Short::order(order),
             order_no: &terms.order_no,
-            amount: terms.amount.to_text(currency),
-            payable: terms.payable().to_text(currency),
-            subsidy: terms.subsidy().to_text(currency),
+            amount: Short::amount(terms.amount, currency),
+            payable: Short::amount(terms.payable(), currency),
+            subsidy: Short::amount(terms.subsidy(), currency),
             currency: currency.code(),
             kind: terms.kind.name(),
             escrow: terms.escrow,
-            expires_at: time_text(terms.expires_at),
+            expires_at: Instant::new(terms.expires_at),
             now,
         }
     }
