@@ -22,6 +22,8 @@ pub enum Action {
     Run(RunArgs),
     /// Submit orders to a server as fast as it answers, beside a bare echo of the same bodies.
     Submissions(SubmissionsArgs),
+    /// Measure what each kind of signature costs.
+    Signatures,
     /// Look for the highest rate at which the 99th percentile stays under a bound.
     Search(SearchArgs),
     /// Break something in the middle of a run.

@@ -27,6 +27,7 @@ pub mod runs;
 pub mod search;
 pub mod series;
 pub mod setup;
+pub mod signatures;
 pub mod target;
 pub mod verify;
 pub mod workload;

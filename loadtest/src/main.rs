@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 use loadtest::cli::{Action, Cli, Peer};
-use loadtest::{chaos, disk, http, memory, peers, recovery, runs, search};
+use loadtest::{chaos, disk, http, memory, peers, recovery, runs, search, signatures};
 
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
@@ -15,6 +15,7 @@ fn main() -> Result<ExitCode> {
     let is_well = match Cli::parse().action {
         Action::Run(args) => runs::run(&args)?,
         Action::Submissions(args) => http::submissions::run(&args)?,
+        Action::Signatures => signatures::run()?,
         Action::Search(args) => search::run(&args)?,
         Action::Chaos(args) => chaos::run(&args)?,
         Action::ServerConfig(args) => http::spawn::write(&args)?,

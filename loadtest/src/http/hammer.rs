@@ -124,7 +124,8 @@ impl Round<'_> {
         body.clear();
         bodies.write(first, *batch, body);
         request.clear();
-        let mut put = |parts: &[&str]| parts.iter().for_each(|part| request.extend_from_slice(part.as_bytes()));
+        let mut put =
+            |parts: &[&str]| parts.iter().for_each(|part| request.extend_from_slice(part.as_bytes()));
         let length = body.len().to_string();
         put(&["POST ", &self.path, " HTTP/1.1\r\nhost: ", &self.door.authority]);
         put(&["\r\ncontent-type: application/json\r\ncontent-length: ", &length, "\r\n"]);

@@ -109,7 +109,8 @@ fn line(runs: &[Submitted]) -> String {
         values.sort_by(f64::total_cmp);
         values[values.len() / 2]
     };
-    let each = |cpu_s: f64, of: &Hammered, batch: usize| cpu_s * 1e6 / (of.requests as f64 * batch as f64).max(1.0);
+    let each =
+        |cpu_s: f64, of: &Hammered, batch: usize| cpu_s * 1e6 / (of.requests as f64 * batch as f64).max(1.0);
     let Submitted { proof, batch, .. } = runs[0];
     format!(
         "{:<12}{batch:>4} a request: server {:>7.0} orders/s (CPU per order {:.1} µs, generator {:.1} µs; p50 {:.0} µs, p99 {:.0} µs), \
@@ -199,8 +200,9 @@ fn play(
 async fn verify(mall: &Mall, workload: &Workload, orders: u64, failed: u64) -> Result<Verdict> {
     let mut verdict = Verdict::default();
     verdict.expect(|| "requests without an answer of success".to_owned(), &0, &failed);
-    let whole: i128 =
-        (0..orders).map(|count| workload.templates()[workload.template_of(count)].terms.amount.signed()).sum();
+    let whole: i128 = (0..orders)
+        .map(|count| workload.templates()[workload.template_of(count)].terms.amount.signed())
+        .sum();
     let begin = Instant::now();
     let escrow = loop {
         let escrow = mall.escrow().await?;

@@ -46,7 +46,8 @@ impl TlsFiles {
     /// What the server's configuration says of them.
     #[must_use]
     pub fn table(&self) -> toml::Table {
-        let entry = |(key, name): (&str, &str)| (key.to_owned(), self.file(name).display().to_string().into());
+        let entry =
+            |(key, name): (&str, &str)| (key.to_owned(), self.file(name).display().to_string().into());
         let files =
             [("certificate_file", "server"), ("key_file", "server-key"), ("client_ca_file", "authority")];
         files.into_iter().map(entry).collect()
