@@ -12,12 +12,24 @@ use crate::problem::Problem;
 /// What a handler answers.
 pub type Answered = Result<HttpResponse, Problem>;
 
+/// Bytes that most answers fit in.
+const ROOM: usize = 512;
+
 /// An answer with a body of JSON.
 ///
 /// # Errors
 /// `internal` when the body cannot be written, which is a bug.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Answered {
-    let bytes = serde_json::to_vec(body).map_err(|fault| {
+    json_of(status, body, ROOM)
+}
+
+/// An answer with a body of JSON that takes some `room` bytes.
+///
+/// # Errors
+/// As [`json`].
+pub fn json_of(status: StatusCode, body: &impl Serialize, room: usize) -> Answered {
+    let mut bytes = Vec::with_capacity(room);
+    serde_json::to_writer(&mut bytes, body).map_err(|fault| {
         tracing::error!(%fault, "an answer cannot be written");
         Problem::internal()
     })?;

@@ -15,6 +15,7 @@ pub mod demo;
 pub mod endpoint;
 pub mod idempotency;
 pub mod identity;
+mod intake;
 mod json_path;
 pub mod key_files;
 pub mod log;

@@ -1,6 +1,7 @@
 //! The HTTP server and its handle.
 
 use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use crate::answers::{Answers, AnswersFault};
 use crate::budget::{Budgets, spend};
 use crate::config::{Config, PlatformConfig, SecurityMode, ServerConfig};
 use crate::idempotency::once;
+use crate::intake::Intake;
 use crate::metrics::{Metrics, WorkerMetrics};
 use crate::notify::{Notifier, NotifyFault, Signer, Target};
 use crate::problem::Refused;
@@ -218,6 +220,7 @@ fn serve(work: Work, listener: TcpListener, started: &Started) {
             .wrap(from_fn(move |request, next| spend(Arc::clone(&budgets), request, next)))
             .wrap(from_fn(move |request, next| gate(known.clone(), rules, request, next)))
             .wrap(from_fn(move |request, next| observe(Arc::clone(&worker), request, next)))
+            .app_data(Rc::new(Intake::new(state.engine.clone())))
             .app_data(state.clone())
             .configure(mount)
     };

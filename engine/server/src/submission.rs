@@ -4,6 +4,7 @@
 //! would be a conflict. The recorded expiry counts: on a conflict, and only then, the recorded order is asked for and
 //! the order sent again with the expiry that stands there. Whatever else differs is still a conflict.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use suanpan_model::command::OrderRef;
@@ -12,6 +13,7 @@ use suanpan_runtime::api::OrderSummary;
 use suanpan_runtime::{Command, Engine, Reply};
 
 use crate::answer::{life, summary};
+use crate::intake::Intake;
 use crate::problem::Problem;
 use crate::wire::Parsed;
 
@@ -28,9 +30,9 @@ pub struct Submitted {
 ///
 /// # Errors
 /// As the engine refuses it.
-pub async fn submit(engine: &Engine, order: Parsed) -> Result<Submitted, Problem> {
+pub async fn submit(intake: &Rc<Intake>, engine: &Engine, order: Parsed) -> Result<Submitted, Problem> {
     let terms = Arc::new(order.terms);
-    match engine.call(Command::Create(Arc::clone(&terms))).await {
+    match intake.call(Command::Create(Arc::clone(&terms))).await {
         Err(reject) if order.default_expiry && is_conflict(&reject) => {
             let recorded = engine.call(query(&terms)).await;
             let Some(terms) = as_recorded(&terms, recorded)? else { return Err(reject.into()) };

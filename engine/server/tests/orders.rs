@@ -298,3 +298,27 @@ async fn a_balance_order_is_paid_at_once_from_the_e_account() {
     shop.assert_balanced().await;
     shop.close().await;
 }
+
+#[actix_web::test]
+async fn orders_that_come_at_the_same_moment_get_their_own_answers() {
+    let shop = Shop::open().await;
+    shop.order(&waiting("K0")).await;
+    let numbers: Vec<String> = (0..48).map(|count| format!("K{count}")).collect();
+    // The first is known with another price, every seventh asks for a merchant that is not there.
+    let body = |(place, number): (usize, &String)| match place {
+        0 => with(waiting(number), json!({ "amount": "1.00" })),
+        place if place % 7 == 0 => with(waiting(number), json!({ "merchant": "nobody" })),
+        _ => waiting(number),
+    };
+    let path = format!("{MALL}/orders");
+    let requests: Vec<(String, Value)> =
+        numbers.iter().enumerate().map(|one| (path.clone(), body(one))).collect();
+    for (place, answer) in shop.post_all(&requests).await.iter().enumerate() {
+        match place {
+            0 => assert_eq!(answer.problem().1, "idempotency_conflict"),
+            place if place % 7 == 0 => assert_eq!(answer.problem().1, "unknown_account"),
+            _ => assert_eq!((answer.status, &answer.json()["order_no"]), (201, &json!(numbers[place]))),
+        }
+    }
+    shop.close().await;
+}

@@ -1,5 +1,6 @@
 //! Submitting orders and asking for them.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
@@ -12,9 +13,10 @@ use suanpan_model::order::{AttemptState, order_key};
 use suanpan_model::{Order, OrderId, OrderStatus, PlatformId, RejectCode, TimestampMs};
 use suanpan_runtime::{Command, Engine};
 
-use crate::answer::{self, Answered, json};
+use crate::answer::{self, Answered, json, json_of};
 use crate::body::{Body, read_json};
 use crate::identity::Caller;
+use crate::intake::Intake;
 use crate::problem::{Problem, ProblemBody};
 use crate::query::{Parameters, SUBMISSION};
 use crate::state::{Names, State};
@@ -32,7 +34,9 @@ pub(super) async fn create(caller: Caller, state: Data<State>, request: HttpRequ
     let wait_ms = Parameters::read(&request, SUBMISSION)?.wait_ms()?;
     let order: OrderIn<'_> = body.read()?;
     let parsed = read(&order, &caller, &state.engine, state.engine.now())?;
-    let submitted = submit(&state.engine, parsed).await?;
+    // Every worker is built with its intake.
+    let intake = request.app_data::<Rc<Intake>>().ok_or_else(Problem::internal)?;
+    let submitted = submit(intake, &state.engine, parsed).await?;
     let now = match wait_ms {
         Some(wait_ms) => Some(wait(&state.engine, caller.platform, &submitted, wait_ms).await),
         None => None,
@@ -41,19 +45,10 @@ pub(super) async fn create(caller: Caller, state: Data<State>, request: HttpRequ
     json(status, &ReceiptOut::new(submitted.summary.id, &submitted.terms, now))
 }
 
-fn read(
-    order: &OrderIn<'_>,
-    caller: &Caller,
-    engine: &Engine,
-    now: TimestampMs,
-) -> Result<Parsed, Problem> {
+fn read(order: &OrderIn<'_>, caller: &Caller, engine: &Engine, now: TimestampMs) -> Result<Parsed, Problem> {
     let lookup = Names { engine, platform: caller.platform };
-    let context = OrderContext {
-        platform: caller.platform,
-        now,
-        order_ttl: caller.policy.order_ttl,
-        lookup: &lookup,
-    };
+    let context =
+        OrderContext { platform: caller.platform, now, order_ttl: caller.policy.order_ttl, lookup: &lookup };
     Ok(terms(order, &context)?)
 }
 
@@ -121,6 +116,9 @@ enum ResultOut<'a> {
     Problem { status: u16, problem: ProblemBody<'a> },
 }
 
+/// Bytes that most results fit in.
+const RESULT_BYTES: usize = 320;
+
 /// What became of a batch.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "BatchResults")]
@@ -141,7 +139,8 @@ pub(super) async fn batch(caller: Caller, state: Data<State>, body: Body) -> Ans
         .into_iter()
         .map(|place| place.and_then(|()| submitted.next().unwrap_or_else(|| Err(Problem::internal()))))
         .collect();
-    json(StatusCode::OK, &BatchOut { results: results.iter().map(result_out).collect() })
+    let room = results.len() * RESULT_BYTES;
+    json_of(StatusCode::OK, &BatchOut { results: results.iter().map(result_out).collect() }, room)
 }
 
 fn result_out(result: &Result<Submitted, Problem>) -> ResultOut<'_> {
