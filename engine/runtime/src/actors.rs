@@ -13,6 +13,7 @@ use rustc_hash::FxHashMap;
 use suanpan_channels::{Adapter, ReportSink};
 use suanpan_model::{
     AccountId, Announced, ChannelId, ChannelReport, ChannelRequest, Lsn, Order, Reject, RejectCode,
+    TimestampMs,
 };
 use tokio::sync::oneshot;
 
@@ -425,7 +426,8 @@ pub struct ChannelActor {
     adapter: Arc<dyn Adapter>,
     sink: Arc<dyn ReportSink>,
     clock: Arc<dyn Clock>,
-    armed: Option<actix::SpawnHandle>,
+    /// The timer that is set, and for when.
+    armed: Option<(actix::SpawnHandle, TimestampMs)>,
 }
 
 impl ChannelActor {
@@ -436,16 +438,21 @@ impl ChannelActor {
     }
 
     fn advance(&mut self, context: &mut Context<Self>) {
-        if let Some(handle) = self.armed.take() {
+        let now = self.clock.now();
+        let next = self.adapter.advance(now, &self.sink);
+        if next.is_some() && next == self.armed.map(|(_, at)| at) {
+            return;
+        }
+        if let Some((handle, _)) = self.armed.take() {
             context.cancel_future(handle);
         }
-        let now = self.clock.now();
-        if let Some(next) = self.adapter.advance(now, &self.sink) {
+        if let Some(next) = next {
             let wait = Duration::from_millis(next.since(now).0.max(1));
-            self.armed = Some(context.run_later(wait, |actor, context| {
+            let handle = context.run_later(wait, |actor, context| {
                 actor.armed = None;
                 actor.advance(context);
-            }));
+            });
+            self.armed = Some((handle, next));
         }
     }
 }
