@@ -295,6 +295,14 @@ struct Guarded<S> {
 }
 
 impl<S> Guarded<S> {
+    /// Work that comes with time, and not with a message: on a slow machine it may come before everybody is wired, and
+    /// is left until the next time.
+    fn at_times(&mut self, work: impl FnOnce(&mut S, &mut Ports)) {
+        if self.ports.wiring.get().is_some() {
+            self.run(work);
+        }
+    }
+
     fn run(&mut self, work: impl FnOnce(&mut S, &mut Ports)) {
         let Some(shard) = &mut self.shard else { return };
         let ports = &mut self.ports;
@@ -325,7 +333,7 @@ impl Actor for OrderActor {
 
     fn started(&mut self, context: &mut Self::Context) {
         context.set_mailbox_capacity(0);
-        context.run_interval(TICK, |actor, _| actor.0.run(|shard, ports| shard.on_tick(ports)));
+        context.run_interval(TICK, |actor, _| actor.0.at_times(|shard, ports| shard.on_tick(ports)));
     }
 }
 
@@ -391,7 +399,7 @@ impl Actor for BalanceActor {
     fn started(&mut self, context: &mut Self::Context) {
         context.set_mailbox_capacity(0);
         context.run_interval(STATEMENTS, |actor, _| {
-            actor.0.run(|shard, ports| shard.hand_over_statements(ports));
+            actor.0.at_times(|shard, ports| shard.hand_over_statements(ports));
         });
     }
 }
