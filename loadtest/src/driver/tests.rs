@@ -298,7 +298,10 @@ fn busy_is_tried_again_and_told() {
     assert!(order.max >= 24_000, "the pause counts: {order:?}");
     let (accept, refuse) = (took(&outcome, Operation::Accept), took(&outcome, Operation::Refuse));
     let timed = outcome.tally.latencies(Operation::Refuse).count();
-    assert!(outcome.tally.busy / 2 < timed && timed <= outcome.tally.busy, "those planned inside the window: {timed}");
+    assert!(
+        outcome.tally.busy / 2 < timed && timed <= outcome.tally.busy,
+        "those planned inside the window: {timed}"
+    );
     for alone in [accept, refuse] {
         assert!(alone.p50 >= 2_000 && alone.max < 24_000, "and not in a try by itself: {alone:?}");
     }

@@ -174,7 +174,8 @@ mod tests {
     proptest! {
         #[test]
         fn times_and_amounts_are_written_as_the_long_way_writes_them(ms in 0..=LAST_MS, minor in 0..=Amount::MAX.minor()) {
-            prop_assert_eq!(Instant::new(TimestampMs(ms)).as_str(), time_text(TimestampMs(ms)));
+            let short = Instant::new(TimestampMs(ms));
+            prop_assert_eq!(short.as_str(), time_text(TimestampMs(ms)));
             let amount = Amount::from_minor(minor);
             for currency in Currency::ALL {
                 prop_assert_eq!(Short::amount(amount, currency).as_str().to_owned(), amount.to_text(currency));

@@ -340,7 +340,10 @@ fn a_contested_payment_can_be_closed() {
         assert_eq!(life.hears(1, CloseAnswer, Outcome::Closed), "closing_advanced(ask again)");
         assert_eq!(life.hears(1, QueryAnswer, Outcome::Closed), "attempt_closed + closed(cancelled)");
         let paid = paid_in_full(&life.order);
-        assert!(life.hears(1, PayNotice, paid).starts_with("late_paid"), "and what comes all the same goes back");
+        assert!(
+            life.hears(1, PayNotice, paid).starts_with("late_paid"),
+            "and what comes all the same goes back"
+        );
     }
 }
 
