@@ -11,24 +11,29 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use suanpan_core::invariants::Invariant;
 use suanpan_core::ledger::{Hold, Marks, instructions};
 use suanpan_core::order;
-use suanpan_core::routing::learning::observe;
 use suanpan_model::order::OrderHold;
 use suanpan_model::refund::{RefundSource, RefundState};
 use suanpan_model::{
-    AccountId, AccountType, Announced, Campaign, ChannelId, Conditions, Currency, HoldId, LedgerEvent, Lsn,
-    Order, OrderEvent, OrderId, PlatformPolicy, Record,
+    AccountId, AccountType, Campaign, ChannelId, Conditions, Currency, HoldId, LedgerEvent, Lsn, Order,
+    OrderEvent, OrderId, PlatformPolicy, Record,
 };
 
 use crate::balance_shard::{Restored, movement, reference_key};
-use crate::codec::{decode_marked_row, decode_records, decode_row};
+use crate::codec::{decode_marked_row, decode_row};
 use crate::fault::EngineFault;
 use crate::journal::Journal;
-use crate::keeper::{CheckpointMeta, announcement_rows, archive_batch};
+use crate::keeper::CheckpointMeta;
 use crate::limits::Limits;
-use crate::messages::{Finished, FinishedOrder, VoidAsk};
-use crate::order_shard::announced;
+use crate::messages::VoidAsk;
 use crate::statements::read_chunks;
 use crate::store::{Store, Table};
+
+mod feeder;
+mod hindsight;
+mod pipeline;
+
+use feeder::{Feed, Feeder};
+use hindsight::Hindsight;
 
 /// So many announcements are gathered before they are written.
 const ANNOUNCED_MAX: usize = 100_000;
@@ -89,12 +94,26 @@ pub fn recover(
     purpose: Purpose,
 ) -> Result<Recovered, EngineFault> {
     recover_with(
-        Settings { limits: Limits::USUAL, conditions: &FxHashMap::default(), policies: &[] },
+        Settings {
+            limits: Limits::USUAL,
+            conditions: &FxHashMap::default(),
+            policies: &[],
+            threads: Threads::Several,
+        },
         store,
         journal,
         shards,
         purpose,
     )
+}
+
+/// How many threads a recovery has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Threads {
+    /// The caller's: every step follows the one before it.
+    One,
+    /// One reads and decodes the log, one folds it, one feeds the archive.
+    Several,
 }
 
 /// What a recovery follows besides the rules of the core.
@@ -106,6 +125,8 @@ pub struct Settings<'a> {
     pub conditions: &'a FxHashMap<ChannelId, Conditions>,
     /// The platforms: some are told what happens to their orders.
     pub policies: &'a [PlatformPolicy],
+    /// How many threads it has.
+    pub threads: Threads,
 }
 
 /// As [`recover`], with other limits, and with what was learned about channels.
@@ -125,31 +146,17 @@ pub fn recover_with(
         let what = format!("the checkpoint ends at {}, the journal before it", from.0 - 1);
         return Err(EngineFault::Replay { lsn: journal.next_lsn(), what });
     }
-    let mut failed = None;
-    journal.replay(from.0, &mut |group| {
-        let mut lsn = Lsn(group.first_lsn);
-        let decoded = decode_records(group.payload, |record| {
-            if lsn >= from && failed.is_none() {
-                failed = replay.record(lsn, &record).err();
-            }
-            lsn = lsn.next();
-        });
-        if let Err(fault) = decoded {
-            failed = Some(EngineFault::Replay { lsn: lsn.0, what: fault.to_string() });
+    let mut state = match settings.threads {
+        Threads::One => {
+            pipeline::read(journal, from, &mut |first, records| replay.fold(first, &records))??;
+            replay.finish()?
         }
-        replay.progress(lsn);
-        if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })?;
-    match failed {
-        Some(fault) => Err(fault),
-        None => {
-            replay.announce()?;
-            let durable = Lsn(journal.next_lsn() - 1);
-            replay.state.balances.iter_mut().for_each(|restored| restored.applied = durable);
-            replay.state.durable = durable;
-            Ok(replay.state)
-        }
-    }
+        Threads::Several => pipeline::run(journal, from, replay)?,
+    };
+    let durable = Lsn(journal.next_lsn() - 1);
+    state.balances.iter_mut().for_each(|restored| restored.applied = durable);
+    state.durable = durable;
+    Ok(state)
 }
 
 struct Replay<'a> {
@@ -162,12 +169,8 @@ struct Replay<'a> {
     /// For each account, the last line that the archive has.
     archived_lines: FxHashMap<AccountId, Lsn>,
     told: u64,
-    conditions: &'a FxHashMap<ChannelId, Conditions>,
-    policies: &'a [PlatformPolicy],
-    /// What malls are told of the log's tail, as far as the store may lack it.
-    announced: Vec<Announced>,
-    /// Of orders whose row is newer than what is replayed: how many steps of their life were replayed.
-    behind: FxHashMap<OrderId, usize>,
+    hindsight: Hindsight<'a>,
+    feeder: Feeder<'a>,
     state: Recovered,
 }
 
@@ -178,7 +181,7 @@ impl<'a> Replay<'a> {
         shards: usize,
         purpose: Purpose,
     ) -> Result<Self, EngineFault> {
-        let Settings { limits, conditions, policies } = settings;
+        let Settings { limits, conditions, policies, threads: _ } = settings;
         let damaged = |what: &str, fault: &dyn std::fmt::Display| EngineFault::Replay {
             lsn: 0,
             what: format!("the checkpoint's {what} cannot be read: {fault}"),
@@ -229,7 +232,7 @@ impl<'a> Replay<'a> {
         })?;
         let marks = balances.iter_mut().map(|restored| restored.ledger.settle_restored()).collect();
         let last_id = meta.last_id;
-        let state = Recovered { orders, balances, campaigns, meta, last_id, ..Recovered::default() };
+        let mut state = Recovered { orders, balances, campaigns, meta, last_id, ..Recovered::default() };
         Ok(Self {
             limits,
             store,
@@ -239,12 +242,33 @@ impl<'a> Replay<'a> {
             finished: Vec::new(),
             archived_lines: FxHashMap::default(),
             told: 0,
-            conditions,
-            policies,
-            announced: Vec::new(),
-            behind: FxHashMap::default(),
+            hindsight: Hindsight::new(conditions, policies, &mut state.meta),
+            feeder: Feeder::here(store),
             state,
         })
+    }
+
+    /// Folds records that follow each other, the first at `first`.
+    fn fold(&mut self, first: Lsn, records: &[Record]) -> Result<(), EngineFault> {
+        let mut lsn = first;
+        for record in records {
+            self.record(lsn, record)?;
+            lsn = lsn.next();
+        }
+        self.progress(lsn);
+        Ok(())
+    }
+
+    /// What it comes to, once everything is folded.
+    fn finish(mut self) -> Result<Recovered, EngineFault> {
+        let announced = std::mem::take(&mut self.hindsight.announced);
+        if self.purpose == Purpose::Start {
+            self.feeder.feed(Feed { announced, ..Feed::default() })?;
+        }
+        self.feeder.settle()?;
+        self.state.breaks.extend(self.feeder.into_breaks());
+        self.state.meta.learning = self.hindsight.learning;
+        Ok(self.state)
     }
 
     fn record(&mut self, lsn: Lsn, record: &Record) -> Result<(), EngineFault> {
@@ -252,7 +276,6 @@ impl<'a> Replay<'a> {
         match record {
             Record::Order { order, at, events } => {
                 self.order(lsn, *order, *at, events)?;
-                self.look_back(lsn, *order, *at, events)?;
             }
             Record::Ledger { event, .. } => self.ledger_event(event),
         }
@@ -314,6 +337,7 @@ impl<'a> Replay<'a> {
                 }
             };
             if !created && lsn <= applied {
+                self.hindsight.take(lsn, at, events, &order, applied);
                 return Ok(());
             }
             self.state.orders.insert(id, RecoveredOrder { order, applied, has_row: false, dirty: true });
@@ -322,80 +346,27 @@ impl<'a> Replay<'a> {
             return Err(EngineFault::Replay { lsn: lsn.0, what });
         }
         let Some(known) = self.state.orders.get_mut(&id) else { return Ok(()) };
-        if lsn <= known.applied {
-            return Ok(());
-        }
-        for event in events.iter().skip(usize::from(created)) {
-            if order::next_status(known.order.status, event.kind()).is_none() {
-                let (status, kind) = (known.order.status, event.kind().name());
-                let what = format!("{kind} cannot happen to order {id}, which is {status}");
-                return Err(EngineFault::Replay { lsn: lsn.0, what });
+        if lsn > known.applied {
+            for event in events.iter().skip(usize::from(created)) {
+                if order::next_status(known.order.status, event.kind()).is_none() {
+                    let (status, kind) = (known.order.status, event.kind().name());
+                    let what = format!("{kind} cannot happen to order {id}, which is {status}");
+                    return Err(EngineFault::Replay { lsn: lsn.0, what });
+                }
+                order::apply(&mut known.order, at, event);
             }
-            order::apply(&mut known.order, at, event);
+            known.dirty = true;
+            if known.order.is_finished() {
+                self.finished.push(id);
+            }
         }
-        known.dirty = true;
-        if known.order.is_finished() {
-            self.finished.push(id);
-        }
+        self.hindsight.take(lsn, at, events, &known.order, known.applied);
         Ok(())
     }
 
-    /// Takes what a record says about channels, and what malls are told of it.
-    fn look_back(
-        &mut self,
-        lsn: Lsn,
-        id: OrderId,
-        at: suanpan_model::TimestampMs,
-        events: &[OrderEvent],
-    ) -> Result<(), EngineFault> {
-        let archived;
-        let (order, applied) = match self.state.orders.get(&id) {
-            Some(known) => (&known.order, known.applied),
-            None => match self.archived(id, lsn)? {
-                Some((order, applied)) => {
-                    archived = order;
-                    (&archived, applied)
-                }
-                None => return Ok(()),
-            },
-        };
-        // A row that is newer than this record has later steps, too: what was known then is what stood up to it.
-        let upto = if lsn <= applied {
-            let from = self.behind.get(&id).copied().unwrap_or(0);
-            let is_this = |steps: &[suanpan_model::order::Step]| {
-                steps.iter().zip(events).all(|(step, event)| step.at == at && step.kind == event.kind())
-            };
-            let found = order.steps[from..].windows(events.len().max(1)).position(is_this);
-            let upto = found.map_or(from, |place| from + place) + events.len();
-            self.behind.insert(id, upto);
-            upto.min(order.steps.len())
-        } else {
-            order.steps.len()
-        };
-        if lsn > self.state.meta.learned_upto {
-            for seen in events.iter().filter_map(|event| observe(order, upto, event, at)) {
-                if let Some(conditions) = self.conditions.get(&seen.channel) {
-                    self.state.meta.learning.fold(&seen, conditions);
-                }
-            }
-        }
-        let platform = order.terms.platform;
-        if self.policies.iter().any(|policy| policy.id == platform && policy.announces) {
-            self.announced.extend(announced(order, upto, events, lsn));
-        }
-        Ok(())
-    }
-
-    /// Writes what malls are told, as far as the store may lack it.
-    fn announce(&mut self) -> Result<(), EngineFault> {
-        let announced = std::mem::take(&mut self.announced);
-        match self.purpose {
-            Purpose::Start => Ok(self.store.announce(announcement_rows(&announced))?),
-            Purpose::Verify => Ok(()),
-        }
-    }
-
-    fn archived(&self, id: OrderId, lsn: Lsn) -> Result<Option<(Order, Lsn)>, EngineFault> {
+    fn archived(&mut self, id: OrderId, lsn: Lsn) -> Result<Option<(Order, Lsn)>, EngineFault> {
+        // It may be on its way into the archive.
+        self.feeder.settle()?;
         let Some(bytes) = self.store.order(id.0)? else { return Ok(None) };
         let (applied, order) = decode_marked_row(&bytes).map_err(|fault| EngineFault::Replay {
             lsn: lsn.0,
@@ -428,37 +399,34 @@ impl<'a> Replay<'a> {
     /// Feeds the archive on the way, so that a long tail needs no more memory than a short one.
     fn feed_archive(&mut self, lsn: Lsn) -> Result<(), EngineFault> {
         let lines: usize = self.state.balances.iter().map(|restored| restored.statements.len()).sum();
-        let full = self.finished.len() >= self.limits.replay_orders || self.announced.len() >= ANNOUNCED_MAX;
+        let full = self.finished.len() >= self.limits.replay_orders
+            || self.hindsight.announced.len() >= ANNOUNCED_MAX;
         if !full && lines < self.limits.replay_lines {
             return Ok(());
         }
-        self.announce()?;
-        let mut statements = Vec::new();
+        let mut feed = Feed {
+            announced: std::mem::take(&mut self.hindsight.announced),
+            applied: lsn,
+            ..Feed::default()
+        };
         for restored in &mut self.state.balances {
-            let handed = restored.statements.hand_over();
-            restored.statements.confirm(handed.no);
-            statements.push((0, handed.no, handed.rows));
+            feed.statements.extend(restored.statements.take());
         }
+        let finished = self.finished.drain(..);
         if self.purpose == Purpose::Verify {
-            self.finished.clear();
             return Ok(());
         }
-        let applied = lsn;
-        let mut buffer = Vec::new();
-        let mut orders = Vec::with_capacity(self.finished.len());
-        for id in self.finished.drain(..) {
+        for id in finished {
             if self.state.orders.get(&id).is_some_and(|known| known.order.is_finished())
                 && let Some(known) = self.state.orders.remove(&id)
             {
-                self.state.breaks.extend(order_breaks(&known.order));
                 if known.has_row {
                     self.state.rows_to_delete.push(id);
                 }
-                orders.push(FinishedOrder::new(&known.order, applied, &mut buffer));
+                feed.orders.push(known.order);
             }
         }
-        self.store.ingest(archive_batch(&[Finished { shard: 0, orders }], &statements))?;
-        Ok(())
+        self.feeder.feed(feed)
     }
 
     fn progress(&mut self, lsn: Lsn) {

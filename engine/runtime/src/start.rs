@@ -27,7 +27,7 @@ use crate::log_writer::{LogMessage, LogWriter};
 use crate::messages::KeeperMessage;
 use crate::options::{EngineOptions, World};
 use crate::order_shard::OrderShard;
-use crate::recovery::{Purpose, Recovered, Settings, recover_with};
+use crate::recovery::{Purpose, Recovered, Settings, Threads, recover_with};
 use crate::rulebook::RuleBook;
 use crate::shared::{Counters, Feed, Gate, Registry, Shared, Tidings};
 use crate::store::{KeyFilter, Store, StoreOptions};
@@ -73,7 +73,12 @@ impl Running {
         let World { router, policies, adapters } = world;
         let conditions = |known: &suanpan_model::Capability| (known.id, known.conditions.clone());
         let conditions = router.capabilities().iter().map(conditions).collect();
-        let settings = Settings { limits: Limits::USUAL, conditions: &conditions, policies: &policies };
+        let settings = Settings {
+            limits: Limits::USUAL,
+            conditions: &conditions,
+            policies: &policies,
+            threads: Threads::Several,
+        };
         let mut recovered = recover_with(settings, &store, &*journal, options.shards, Purpose::Start)?;
         let rules = RuleBook::open(&options.dir.join("routing"))?;
         let router = rules.apply(router)?;

@@ -77,14 +77,18 @@ impl Statements {
 
     /// Hands over all lines, for the archive; they stay readable here until [`Statements::confirm`].
     pub fn hand_over(&mut self) -> HandOver {
-        self.lines = 0;
         self.hand_overs += 1;
         let accounts = self.open.keys().copied().collect();
-        let chunks = std::mem::take(&mut self.full).into_iter().chain(self.open.drain());
-        let rows: Vec<ChunkRow> =
-            chunks.map(|(account, chunk)| ((account.raw(), chunk.first_lsn.0), chunk.bytes)).collect();
+        let rows = self.take();
         self.handed.push_back((self.hand_overs, rows.clone()));
         HandOver { no: self.hand_overs, rows, accounts }
+    }
+
+    /// Takes all lines out, for the archive; they are not readable here any more.
+    pub fn take(&mut self) -> Vec<ChunkRow> {
+        self.lines = 0;
+        let chunks = std::mem::take(&mut self.full).into_iter().chain(self.open.drain());
+        chunks.map(|(account, chunk)| ((account.raw(), chunk.first_lsn.0), chunk.bytes)).collect()
     }
 
     /// The archive has everything up to hand-over `no`.

@@ -23,7 +23,7 @@ use suanpan_runtime::messages::{
     TimedInstruction, VoidAsk,
 };
 use suanpan_runtime::order_shard::{self, OrderShard};
-use suanpan_runtime::recovery::{Purpose, Settings, recover_with};
+use suanpan_runtime::recovery::{Purpose, Settings, Threads, recover_with};
 use suanpan_runtime::rulebook::RuleBook;
 use suanpan_runtime::shared::{Counters, Feed, Gate, Registry, Shared, Tidings};
 use suanpan_runtime::statements::HandOver;
@@ -336,6 +336,7 @@ impl Process {
             limits: plan.limits,
             conditions: &conditions,
             policies: std::slice::from_ref(&plan.policy),
+            threads: Threads::One,
         };
         let mut recovered = recover_with(settings, &store, &journal, plan.shards, Purpose::Start)
             .map_err(|fault| disk(&fault))?;

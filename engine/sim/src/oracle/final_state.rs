@@ -14,7 +14,7 @@ use suanpan_runtime::api::StatementQuery;
 use suanpan_runtime::balance_shard::BalanceShard;
 use suanpan_runtime::codec::decode_marked_row;
 use suanpan_runtime::journal::{FaultyStorage, Journal, MemoryJournal, SegmentJournal};
-use suanpan_runtime::recovery::{Purpose, Recovered, Settings, recover_with};
+use suanpan_runtime::recovery::{Purpose, Recovered, Settings, Threads, recover_with};
 use suanpan_runtime::store::{MemoryTables, Store, StoreOptions};
 
 use super::ledger::{Line, NaiveLedger};
@@ -239,7 +239,8 @@ fn replay(
     balances: &[BalanceShard],
     breaks: &mut Vec<String>,
 ) {
-    let settings = Settings { limits: *limits, conditions: &FxHashMap::default(), policies: &[] };
+    let settings =
+        Settings { limits: *limits, conditions: &FxHashMap::default(), policies: &[], threads: Threads::One };
     match recover_with(settings, store, journal, shards, Purpose::Verify) {
         Ok(recovered) => {
             breaks.extend(recovered.all_breaks());
