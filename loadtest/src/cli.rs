@@ -28,7 +28,7 @@ pub enum Action {
     Search(SearchArgs),
     /// Break something in the middle of a run.
     Chaos(ChaosArgs),
-    /// The canonical order on PostgreSQL, beside the engine.
+    /// The canonical order on PostgreSQL or TigerBeetle, beside the engine.
     Peers(PeersArgs),
     /// List the workloads that come with the program.
     Workloads,
@@ -198,6 +198,8 @@ pub struct SubmissionsArgs {
 pub enum Peer {
     /// PostgreSQL of the installed package, in a cluster of its own.
     Postgres,
+    /// TigerBeetle, started from the program that --binary names.
+    Tigerbeetle,
 }
 
 /// Settings of `peers`.
@@ -205,9 +207,18 @@ pub enum Peer {
 pub struct PeersArgs {
     /// What the engine is compared with.
     pub peer: Peer,
-    /// Numbers of connections, one measurement each.
+    /// Numbers of connections to PostgreSQL, one measurement each.
     #[arg(long, value_delimiter = ',', value_parser = positive, default_values_t = [1, 4, 16, 64])]
     pub connections: Vec<usize>,
+    /// The server program of TigerBeetle, of the version of this program's client or a later one of the same series.
+    #[arg(long, value_name = "PATH", required_if_eq("peer", "tigerbeetle"))]
+    pub binary: Option<PathBuf>,
+    /// Numbers of orders under way on TigerBeetle and the engine beside it, one measurement each.
+    #[arg(long, value_delimiter = ',', value_parser = positive, default_values_t = [1_024, 4_096, 8_192])]
+    pub in_flight: Vec<usize>,
+    /// Numbers of sessions with TigerBeetle over which these are spread; each has one request under way.
+    #[arg(long, value_delimiter = ',', value_parser = positive, default_values_t = [1, 4])]
+    pub sessions: Vec<usize>,
     /// How and with what.
     #[command(flatten)]
     pub play: PlayArgs,

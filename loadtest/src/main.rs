@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
-use loadtest::cli::{Action, Cli, Peer};
+use loadtest::cli::{Action, Cli};
 use loadtest::{chaos, disk, http, memory, peers, recovery, runs, search, signatures};
 
 #[cfg(feature = "mimalloc")]
@@ -20,9 +20,7 @@ fn main() -> Result<ExitCode> {
         Action::Chaos(args) => chaos::run(&args)?,
         Action::ServerConfig(args) => http::spawn::write(&args)?,
         Action::Echo(args) => http::echo::serve(args.port)?,
-        Action::Peers(args) => match args.peer {
-            Peer::Postgres => peers::run(&args)?,
-        },
+        Action::Peers(args) => peers::run(&args)?,
         Action::Workloads => runs::list(),
         Action::Memory(args) => memory::run(&args)?,
         Action::Recovery(args) => recovery::run(&args)?,

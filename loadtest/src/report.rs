@@ -193,8 +193,41 @@ pub struct Incident {
     pub from_s: f64,
     /// When it was over.
     pub until_s: f64,
+    /// The longest time around it in which no order was finished, in seconds; as fine as the points of the run.
+    pub gap_s: f64,
     /// From its end until orders were finished again, in seconds.
     pub recovery_s: Option<f64>,
+}
+
+impl Incident {
+    /// Something that lasted from `from_s` to `until_s`; the rest follows from the run's points.
+    #[must_use]
+    pub const fn new(what: String, from_s: f64, until_s: f64) -> Self {
+        Self { what, from_s, until_s, gap_s: 0.0, recovery_s: None }
+    }
+
+    /// Works out from the points of the run how long no order was finished, and when orders were finished again.
+    pub fn measure(&mut self, points: &[Point]) {
+        let again = points.iter().find(|point| point.at_s >= self.until_s && point.per_second > 0.0);
+        self.recovery_s = again.map(|point| (point.at_s - self.until_s).max(0.0));
+        let mut last = 0.0;
+        for (place, point) in points.iter().enumerate() {
+            let is_silent = point.per_second <= 0.0;
+            let ends = !is_silent || place + 1 == points.len();
+            let was_silent = is_silent || place > 0 && points[place - 1].per_second <= 0.0;
+            // A silence counts that had not ended when it began, and had begun before it was over for good.
+            if ends
+                && was_silent
+                && point.at_s >= self.from_s
+                && last <= again.map_or(f64::MAX, |one| one.at_s)
+            {
+                self.gap_s = self.gap_s.max(point.at_s - last);
+            }
+            if !is_silent {
+                last = point.at_s;
+            }
+        }
+    }
 }
 
 /// Writes a report as JSON.
@@ -214,4 +247,42 @@ pub fn write_text(text: &str, path: &Path) -> Result<()> {
         fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     }
     fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What an incident from 1.0 to 2.0 s comes to with these orders a second in tenths of a second.
+    fn measured(per_second: &[f64]) -> (f64, Option<f64>) {
+        let points: Vec<Point> = per_second
+            .iter()
+            .zip(1_u32..)
+            .map(|(rate, tenth)| Point {
+                at_s: f64::from(tenth) / 10.0,
+                per_second: *rate,
+                ..Point::default()
+            })
+            .collect();
+        let mut incident = Incident::new("a fault".to_owned(), 1.0, 2.0);
+        incident.measure(&points);
+        let tenths = |seconds: f64| (seconds * 10.0).round() / 10.0;
+        (tenths(incident.gap_s), incident.recovery_s.map(tenths))
+    }
+
+    #[test]
+    fn gap_and_recovery_are_told() {
+        let run = |silent: std::ops::Range<usize>, tenths: usize| -> Vec<f64> {
+            (0..tenths).map(|tenth| if silent.contains(&tenth) { 0.0 } else { 500.0 }).collect()
+        };
+        assert_eq!(measured(&run(0..0, 40)), (0.0, Some(0.0)), "nobody noticed");
+        // Finished last by 1.1 s, again by 2.6 s.
+        assert_eq!(measured(&run(11..25, 40)), (1.5, Some(0.6)));
+        assert_eq!(measured(&run(11..40, 40)), (2.9, None), "it never came back");
+        assert_eq!(measured(&run(2..6, 40)), (0.0, Some(0.0)), "a silence before it is another matter");
+        assert_eq!(measured(&run(30..35, 40)), (0.0, Some(0.0)), "and one long after it");
+        let mut twice = run(11..13, 40);
+        twice[15..24].fill(0.0);
+        assert_eq!(measured(&twice), (1.0, Some(0.5)), "the longest counts");
+    }
 }

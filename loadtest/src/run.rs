@@ -181,7 +181,7 @@ pub fn play(settings: &Settings, dir: &Path, disturbance: Option<&mut dyn Distur
     report.incidents = disturbance.map_or_else(Vec::new, |one| one.incidents());
     if let Some(out) = &spec.outage {
         let (what, from_s) = (format!("outage of {}", out.channels.join(", ")), out.after_s);
-        report.incidents.push(Incident { what, from_s, until_s: from_s + out.for_s, recovery_s: None });
+        report.incidents.push(Incident::new(what, from_s, from_s + out.for_s));
     }
     report.points = series.into_points();
     recoveries(&mut report);
@@ -250,14 +250,10 @@ async fn last_words(engine: &Engine) {
     }
 }
 
-/// When orders were finished again after each incident.
+/// How long no order was finished around each incident, and when orders were finished again.
 pub fn recoveries(report: &mut RunReport) {
-    for incident in &mut report.incidents {
-        let again =
-            report.points.iter().find(|point| point.at_s >= incident.until_s && point.per_second > 0.0);
-        incident.recovery_s =
-            incident.recovery_s.or_else(|| again.map(|point| (point.at_s - incident.until_s).max(0.0)));
-    }
+    let points = &report.points;
+    report.incidents.iter_mut().for_each(|incident| incident.measure(points));
 }
 
 /// How things stood when the run began.

@@ -160,19 +160,8 @@ pub fn tell(args: &PlayArgs, played: &Played, dir: &Path) -> Result<()> {
 /// # Errors
 /// When a file cannot be written.
 pub fn hand_over(args: &PlayArgs, played: &[Played]) -> Result<bool> {
-    let mut reports = Vec::with_capacity(played.len());
-    for (number, Played { report, tally, .. }) in played.iter().enumerate() {
-        if let Some(folder) = &args.hgrm {
-            for operation in Operation::ALL {
-                let latencies = tally.latencies(operation);
-                if latencies.count() > 0 {
-                    let name = format!("{}-{}-{}.hgrm", number + 1, report.workload, operation.name());
-                    report::write_text(&hgrm::text(latencies), &folder.join(name))?;
-                }
-            }
-        }
-        reports.push(report.clone());
-    }
+    write_hgrm(args, played)?;
+    let reports: Vec<RunReport> = played.iter().map(|one| one.report.clone()).collect();
     let medians = medians(&reports);
     println!();
     print!("{}", table::latencies(&reports));
@@ -182,7 +171,7 @@ pub fn hand_over(args: &PlayArgs, played: &[Played]) -> Result<bool> {
     }
     println!("\n{}", table::not_included());
     if let Some(path) = &args.html {
-        report::write_text(&page::html(played, &medians), path)?;
+        report::write_text(&page::html(played, &medians, None), path)?;
         println!("page: {}", path.display());
     }
     let differences: u64 = reports.iter().map(|report| report.differences).sum();
@@ -196,6 +185,24 @@ pub fn hand_over(args: &PlayArgs, played: &[Played]) -> Result<bool> {
         count => println!("{count} FIGURES DIFFER: the figures of such a run are worth nothing"),
     }
     Ok(differences == 0)
+}
+
+/// Writes the latency distributions, if they are asked for.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_hgrm(args: &PlayArgs, played: &[Played]) -> Result<()> {
+    let Some(folder) = &args.hgrm else { return Ok(()) };
+    for (number, Played { report, tally, .. }) in played.iter().enumerate() {
+        for operation in Operation::ALL {
+            let latencies = tally.latencies(operation);
+            if latencies.count() > 0 {
+                let name = format!("{}-{}-{}.hgrm", number + 1, report.workload, operation.name());
+                report::write_text(&hgrm::text(latencies), &folder.join(name))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The run whose throughput is the median; one that differs comes before all others.

@@ -188,8 +188,8 @@ impl Disturbance for DiskChaos {
             DiskFault::Full => "disk is full",
         };
         let Some(from) = self.began else { return Vec::new() };
-        let until_s = self.ended.unwrap_or(self.until).as_secs_f64();
-        vec![Incident { what: what.to_owned(), from_s: from.as_secs_f64(), until_s, recovery_s: None }]
+        let until = self.ended.unwrap_or(self.until);
+        vec![Incident::new(what.to_owned(), from.as_secs_f64(), until.as_secs_f64())]
     }
 }
 

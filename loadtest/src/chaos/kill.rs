@@ -41,11 +41,8 @@ impl ServerDisturbance for Kill {
 
     fn incidents(&self) -> Vec<Incident> {
         let Some(from) = self.killed else { return Vec::new() };
-        vec![Incident {
-            what: "killed with SIGKILL, then started again".to_owned(),
-            from_s: from.as_secs_f64(),
-            until_s: self.started.unwrap_or(self.again).as_secs_f64(),
-            recovery_s: None,
-        }]
+        let until = self.started.unwrap_or(self.again);
+        let what = "killed with SIGKILL, then started again".to_owned();
+        vec![Incident::new(what, from.as_secs_f64(), until.as_secs_f64())]
     }
 }

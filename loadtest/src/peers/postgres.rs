@@ -5,13 +5,12 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use serde::Serialize;
-use suanpan_model::AccountId;
 use tokio::task::LocalSet;
 use tokio_postgres::{Client, NoTls, Statement};
 
+use super::PeerLine;
 use super::cluster::Cluster;
-use crate::latency::{Latencies, Percentiles};
+use crate::latency::Latencies;
 use crate::verify::Sums;
 use crate::workload::{Cast, Template, Workload};
 use crate::world::PLATFORM;
@@ -23,35 +22,30 @@ const STRIPES: i64 = 64;
 const MERCHANTS: i64 = 1_000_000;
 const AGENTS: i64 = 2_000_000;
 
-/// Orders by one number of connections.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct PeerLine {
+/// How a measurement goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
     /// Connections, each with one order under way.
     pub connections: usize,
     /// Whether commission, escrow, fees, fund and clearing are one row each; else they are spread over many.
     pub hot: bool,
-    /// Orders finished a second.
-    pub orders_per_second: f64,
-    /// Orders finished.
-    pub orders: u64,
-    /// From the start of the creation to the end of the release, in microseconds.
-    pub order_us: Percentiles,
-    /// Figures that differ afterwards.
-    pub differences: u64,
+    /// Time that is not counted.
+    pub warmup: Duration,
+    /// The measured window.
+    pub window: Duration,
+}
+
+impl Load {
+    fn ends(self) -> Duration {
+        self.warmup + self.window
+    }
 }
 
 /// One measurement on a fresh database of `cluster`.
 ///
 /// # Errors
 /// When the database refuses something.
-pub async fn measure(
-    cluster: &Cluster,
-    workload: &Workload,
-    cast: &Cast,
-    connections: usize,
-    hot: bool,
-    lasts: Duration,
-) -> Result<PeerLine> {
+pub async fn measure(cluster: &Cluster, workload: &Workload, cast: &Cast, load: Load) -> Result<PeerLine> {
     let client = connect(cluster).await?;
     client.batch_execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public").await?;
     client.batch_execute(SCHEMA).await?;
@@ -66,26 +60,28 @@ pub async fn measure(
     let mut all = Latencies::new()?;
     let mut orders = 0;
     set.run_until(async {
-        let mut workers = Vec::with_capacity(connections);
-        for _ in 0..connections {
-            workers.push(work(cluster, workload, shared.clone(), hot, begin, lasts));
+        let mut workers = Vec::with_capacity(load.connections);
+        for _ in 0..load.connections {
+            workers.push(work(cluster, workload, shared.clone(), load, begin));
         }
         for worker in futures_util::future::join_all(workers).await {
-            for latency in worker? {
-                orders += 1;
-                all.record(latency);
+            for (began, latency) in worker? {
+                if began >= load.warmup {
+                    all.record(latency);
+                }
+                orders += u64::from((load.warmup..load.ends()).contains(&(began + latency)));
             }
         }
         Ok::<_, anyhow::Error>(())
     })
     .await?;
-    let seconds = begin.elapsed().as_secs_f64();
     let by_template = shared.1.take();
     let differences = check(&client, workload, cast, &by_template).await?;
     Ok(PeerLine {
-        connections,
-        hot,
-        orders_per_second: orders as f64 / seconds,
+        system: if load.hot { "PostgreSQL, hot accounts" } else { "PostgreSQL, hot accounts in 64 rows" }
+            .to_owned(),
+        under_way: load.connections,
+        orders_per_second: orders as f64 / load.window.as_secs_f64(),
         orders,
         order_us: all.percentiles(),
         differences,
@@ -123,24 +119,24 @@ async fn work(
     cluster: &Cluster,
     workload: &Workload,
     shared: Shared,
-    hot: bool,
+    load: Load,
     begin: Instant,
-    lasts: Duration,
-) -> Result<Vec<Duration>> {
+) -> Result<Vec<(Duration, Duration)>> {
     let client = connect(cluster).await?;
     let create =
         client.prepare("SELECT create_order($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)").await?;
     let release = client.prepare("SELECT release_order($1)").await?;
     let mut latencies = Vec::new();
-    while begin.elapsed() < lasts {
-        let count = shared.0.get();
-        shared.0.set(count + 1);
-        let asked = Instant::now();
-        order(&client, (&create, &release), workload, count, hot).await?;
-        latencies.push(asked.elapsed());
+    loop {
+        let began = begin.elapsed();
+        if began >= load.ends() {
+            return Ok(latencies);
+        }
+        let count = shared.0.replace(shared.0.get() + 1);
+        order(&client, (&create, &release), workload, count, load.hot).await?;
+        latencies.push((began, begin.elapsed() - began));
         shared.1.borrow_mut()[workload.template_of(count)] += 1;
     }
-    Ok(latencies)
 }
 
 async fn order(
@@ -202,16 +198,4 @@ async fn check(client: &Client, workload: &Workload, cast: &Cast, by_template: &
         differences += u64::from(found != *expected);
     }
     Ok(differences)
-}
-
-/// Merchants and agents of a peer, which has no numbers of the engine's.
-#[must_use]
-pub fn cast(merchants: u64, buyers: u64) -> Cast {
-    use suanpan_model::AccountType::{Cash, Commission, Settlement};
-    let open = |kind, count: u64| (0..count).map(|number| AccountId::opened(kind, number, 0)).collect();
-    Cast {
-        merchants: open(Settlement, merchants),
-        agents: open(Commission, crate::setup::AGENTS),
-        buyers: open(Cash, buyers),
-    }
 }

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::plot::{Axis, Chart, Line, Scale, escape, micros, percent, short};
-use super::{NOT_INCLUDED, RunReport, table};
+use super::plot::{Axis, Chart, Line, Scale, percent, short};
+pub use super::plot::{escape, micros};
+use super::{LatencyReport, NOT_INCLUDED, RunReport, table};
 use crate::operation::Operation;
 use crate::run::Played;
 use crate::runs::Median;
@@ -12,9 +13,9 @@ mod charts;
 
 const STYLE: &str = include_str!("page.css");
 
-/// The page of all runs.
+/// The page of all runs; `beside` is what else is to stand on it.
 #[must_use]
-pub fn html(played: &[Played], medians: &[Median]) -> String {
+pub fn html(played: &[Played], medians: &[Median], beside: Option<&str>) -> String {
     let mut names: Vec<&str> = played.iter().map(|one| one.report.workload.as_str()).collect();
     names.dedup();
     let title = format!("Load test: {}", names.join(", "));
@@ -28,10 +29,14 @@ pub fn html(played: &[Played], medians: &[Median]) -> String {
         let _ = write!(page, "<p class=\"soft\">{}</p>", escape(&first.report.about));
     }
     page.push_str(&verdict(played));
+    page.push_str(beside.unwrap_or_default());
     if medians.len() > 1 {
         page.push_str(&by_rate(medians));
     }
-    page.push_str(&latency_table(played));
+    if medians.len() < played.len() {
+        let _ = write!(page, "<h2>Medians</h2>{}<h2>Every run</h2>", latency_table(&of_medians(medians)));
+    }
+    page.push_str(&latency_table(&of_runs(played)));
     for one in played {
         page.push_str(&section(one, played.len() > 1));
     }
@@ -120,32 +125,48 @@ fn by_rate(medians: &[Median]) -> String {
     format!("<div class=\"charts\">{}{}</div>", latency.figure(), throughput.figure())
 }
 
-fn latency_table(played: &[Played]) -> String {
+/// A row of the table: workload, pace, orders a second; then the latencies of each operation.
+type Row<'a> = ([String; 3], &'a LatencyReport);
+
+fn of_runs(played: &[Played]) -> Vec<Row<'_>> {
+    let row = |one: &'_ Played| {
+        let report = &one.report;
+        [report.workload.clone(), table::pace(report), grouped_f(report.orders_per_second)]
+    };
+    played.iter().map(|one| (row(one), &one.report.latency_us)).collect()
+}
+
+fn of_medians(medians: &[Median]) -> Vec<Row<'_>> {
+    let row = |one: &Median| {
+        let (least, most) = (grouped_f(one.spread.0), grouped_f(one.spread.1));
+        let speed = format!("{} ({least} to {most})", grouped_f(one.orders_per_second));
+        [one.workload.clone(), format!("{}, {} runs", table::offered(one), one.runs), speed]
+    };
+    medians.iter().map(|one| (row(one), &one.latency_us)).collect()
+}
+
+fn latency_table(rows: &[Row<'_>]) -> String {
     let mut text = "<div class=\"wide\"><table><thead><tr><th>workload</th><th>offered</th><th>orders/s</th>\
                     <th class=\"text\">operation</th><th>count</th><th>p50</th><th>p90</th><th>p99</th><th>p99.9</th>\
                     <th>p99.99</th><th>max</th></tr></thead><tbody>"
         .to_owned();
-    for one in played {
-        let report = &one.report;
+    for (head, latencies) in rows {
         let mut is_first = true;
         for operation in Operation::ALL {
-            let Some(found) = report.latency_us.get(operation.name()) else { continue };
+            let Some(found) = latencies.get(operation.name()) else { continue };
             let at = found.percentiles;
             let cells = [at.p50, at.p90, at.p99, at.p99_9, at.p99_99, at.max]
                 .map(|us| format!("<td>{}</td>", micros(us as f64)))
                 .concat();
-            let (class, head) = match is_first {
-                true => (
-                    " class=\"first\"",
-                    [escape(&report.workload), table::pace(report), grouped_f(report.orders_per_second)],
-                ),
-                false => ("", [const { String::new() }; 3]),
-            };
+            let class = if is_first { " class=\"first\"" } else { "" };
+            let head = head
+                .each_ref()
+                .map(|cell| format!("<td>{}</td>", if is_first { escape(cell) } else { String::new() }));
             is_first = false;
-            let head = head.map(|cell| format!("<td>{cell}</td>")).concat();
             let _ = write!(
                 text,
-                "<tr{class}>{head}<td class=\"text\">{}</td><td>{}</td>{cells}</tr>",
+                "<tr{class}>{}<td class=\"text\">{}</td><td>{}</td>{cells}</tr>",
+                head.concat(),
                 operation.name(),
                 grouped(found.count)
             );
@@ -195,17 +216,19 @@ fn incidents(report: &RunReport) -> String {
     if report.incidents.is_empty() {
         return String::new();
     }
-    let mut text = "<table><thead><tr><th>what happened</th><th>at</th><th>lasted</th><th>orders finished again after</th>\
-                    </tr></thead><tbody>"
-        .to_owned();
+    let mut text =
+        "<table><thead><tr><th>what happened</th><th>at</th><th>lasted</th><th>no order finished for</th>\
+                    <th>recovered after</th></tr></thead><tbody>"
+            .to_owned();
     for incident in &report.incidents {
         let again = incident.recovery_s.map_or("never".to_owned(), |after| format!("{after:.2} s"));
         let _ = write!(
             text,
-            "<tr><td class=\"text\">{}</td><td>{:.2} s</td><td>{:.2} s</td><td>{again}</td></tr>",
+            "<tr><td class=\"text\">{}</td><td>{:.2} s</td><td>{:.2} s</td><td>{}</td><td>{again}</td></tr>",
             escape(&incident.what),
             incident.from_s,
-            incident.until_s - incident.from_s
+            incident.until_s - incident.from_s,
+            table::gap(incident)
         );
     }
     text + "</tbody></table>"
@@ -234,7 +257,8 @@ fn origin(report: &RunReport) -> String {
 }
 
 /// A count with its thousands apart.
-fn grouped(count: u64) -> String {
+#[must_use]
+pub fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{NOT_INCLUDED, RunReport};
+use super::{Incident, NOT_INCLUDED, RunReport};
 use crate::latency::Percentiles;
 use crate::machine::MachineTime;
 use crate::operation::Operation;
@@ -16,6 +16,21 @@ pub fn pace(report: &RunReport) -> String {
         (None, Some(in_flight)) => format!("{in_flight} in flight"),
         (None, None) => "one by one".to_owned(),
     }
+}
+
+/// How the orders of several runs were sent, in words.
+#[must_use]
+pub fn offered(median: &Median) -> String {
+    match (median.rate, median.in_flight) {
+        (Some(rate), _) => format!("{rate}/s"),
+        (None, in_flight) => format!("{} in flight", in_flight.unwrap_or(1)),
+    }
+}
+
+/// How long no order was finished around an incident, in words.
+#[must_use]
+pub fn gap(incident: &Incident) -> String {
+    if incident.gap_s > 0.0 { format!("{:.2} s", incident.gap_s) } else { "–".to_owned() }
 }
 
 /// Everything about one run.
@@ -87,7 +102,9 @@ pub fn details(report: &RunReport) -> String {
     for incident in &report.incidents {
         let again = incident.recovery_s.map_or("never".to_owned(), |after| format!("{after:.2} s"));
         let what = format!("{} at {:.1} s", incident.what, incident.from_s);
-        row(&what, format!("{:.2} s, back after {again}", incident.until_s - incident.from_s));
+        row(&what, format!("for {:.2} s", incident.until_s - incident.from_s));
+        row("  no order finished for", gap(incident));
+        row("  recovered after its end", again);
     }
     let _ = writeln!(
         text,
@@ -129,10 +146,7 @@ pub fn latencies(reports: &[RunReport]) -> String {
 pub fn medians(medians: &[Median]) -> String {
     let mut text = String::new();
     for median in medians {
-        let offered = match (median.rate, median.in_flight) {
-            (Some(rate), _) => format!("{rate}/s"),
-            (None, in_flight) => format!("{} in flight", in_flight.unwrap_or(1)),
-        };
+        let offered = offered(median);
         let (least, most) = median.spread;
         let _ = writeln!(
             text,
