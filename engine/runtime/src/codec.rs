@@ -114,6 +114,12 @@ pub fn mark_row(bytes: &mut [u8], applied: Lsn) {
     }
 }
 
+/// Up to which log position a marked row is complete.
+#[must_use]
+pub fn row_mark(bytes: &[u8]) -> Option<Lsn> {
+    bytes.first_chunk::<8>().map(|mark| Lsn(u64::from_le_bytes(*mark)))
+}
+
 /// Reads a marked row.
 ///
 /// # Errors

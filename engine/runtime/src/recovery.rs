@@ -54,6 +54,8 @@ pub struct RecoveredOrder {
     pub order: Order,
     /// Position up to which its row was complete.
     applied: Lsn,
+    /// Position of the last record that was folded into it.
+    changed: Lsn,
     /// Whether it has a checkpoint row.
     pub has_row: bool,
     /// Whether it changed since.
@@ -220,7 +222,10 @@ impl<'a> Replay<'a> {
         store.load_rows(Table::LiveOrders, |_, bytes| -> Result<(), EngineFault> {
             let (applied, order): (Lsn, Order) =
                 decode_marked_row(bytes).map_err(|fault| damaged("orders", &fault))?;
-            orders.insert(order.id, RecoveredOrder { order, applied, has_row: true, dirty: false });
+            orders.insert(
+                order.id,
+                RecoveredOrder { order, applied, changed: applied, has_row: true, dirty: false },
+            );
             Ok(())
         })?;
         let mut campaigns = Vec::new();
@@ -281,7 +286,7 @@ impl<'a> Replay<'a> {
         }
         let (Record::Order { at, .. } | Record::Ledger { at, .. }) = record;
         let (balances, marks, shards) = (&mut self.state.balances, &self.marks, self.shards);
-        let (store, after) = (self.store, self.state.meta.replay_from);
+        let store = self.store;
         let archived_lines = &mut self.archived_lines;
         let mut failed = None;
         instructions(record, &mut |instruction| {
@@ -293,7 +298,7 @@ impl<'a> Replay<'a> {
                 restored.dirty.insert(account);
                 // What the archive has is never packed again: chunks of one account do not overlap.
                 let known = archived_lines.entry(account).or_insert_with(|| {
-                    last_archived_line(store, account, after).unwrap_or_else(|fault| {
+                    last_archived_line(store, account).unwrap_or_else(|fault| {
                         failed.get_or_insert(fault);
                         Lsn(0)
                     })
@@ -340,7 +345,9 @@ impl<'a> Replay<'a> {
                 self.hindsight.take(lsn, at, events, &order, applied);
                 return Ok(());
             }
-            self.state.orders.insert(id, RecoveredOrder { order, applied, has_row: false, dirty: true });
+            self.state
+                .orders
+                .insert(id, RecoveredOrder { order, applied, changed: applied, has_row: false, dirty: true });
         } else if created && self.state.orders[&id].applied == Lsn(0) {
             let what = format!("order {id} is recorded twice");
             return Err(EngineFault::Replay { lsn: lsn.0, what });
@@ -355,7 +362,7 @@ impl<'a> Replay<'a> {
                 }
                 order::apply(&mut known.order, at, event);
             }
-            known.dirty = true;
+            (known.dirty, known.changed) = (true, lsn);
             if known.order.is_finished() {
                 self.finished.push(id);
             }
@@ -423,7 +430,7 @@ impl<'a> Replay<'a> {
                 if known.has_row {
                     self.state.rows_to_delete.push(id);
                 }
-                feed.orders.push(known.order);
+                feed.orders.push((known.order, known.changed));
             }
         }
         self.feeder.feed(feed)
@@ -437,11 +444,11 @@ impl<'a> Replay<'a> {
     }
 }
 
-/// Position of the last line that the archive has of an account, as far as it is after `after`.
-fn last_archived_line(store: &Store, account: AccountId, after: Lsn) -> Result<Lsn, EngineFault> {
-    let chunks = store.statement(account.raw(), after.0 + 1, u64::MAX, usize::MAX)?;
+/// Position of the last line that the archive has of an account. Its chunks do not overlap, so it is in the newest.
+fn last_archived_line(store: &Store, account: AccountId) -> Result<Lsn, EngineFault> {
+    let Some(chunk) = store.last_chunk(account.raw())? else { return Ok(Lsn(0)) };
     let mut last = Lsn(0);
-    read_chunks(account, chunks.iter().map(|chunk| &chunk.postings[..]), |line| {
+    read_chunks(account, [&chunk.postings[..]], |line| {
         last = last.max(line.lsn);
         ControlFlow::Continue(())
     })?;

@@ -85,4 +85,12 @@ fn threads_change_nothing() {
     assert!(one.iter().filter(|line| line.starts_with("announced")).count() > 3 * ORDERS, "{one:#?}");
     assert_eq!(one, several);
     assert_eq!(orders, the_same);
+    // A log that the archive has already is not fed again, and nothing is lost by it.
+    let (again, orders) = replayed(dir.path(), stores[1].path(), Threads::Several);
+    let archive = |lines: &[String]| -> Vec<String> {
+        let is_archive = |line: &&String| line.starts_with("archived") || line.starts_with("announced");
+        lines.iter().filter(is_archive).cloned().collect()
+    };
+    assert_eq!(archive(&again), archive(&one));
+    assert_eq!(orders, the_same);
 }

@@ -1,9 +1,11 @@
 //! What a replay gives to the archive on its way, here or in a thread of its own.
 
 use crossbeam::channel::{Receiver, Sender};
-use suanpan_model::{Announced, Lsn, Order};
+use rustc_hash::FxHashMap;
+use suanpan_model::{Announced, Lsn, Order, OrderId};
 
 use super::order_breaks;
+use crate::codec::row_mark;
 use crate::fault::EngineFault;
 use crate::keeper::{announcement_rows, archive_batch};
 use crate::messages::{Finished, FinishedOrder};
@@ -15,8 +17,8 @@ use crate::store::Store;
 pub(super) struct Feed {
     /// What malls are told.
     pub announced: Vec<Announced>,
-    /// Orders that ended.
-    pub orders: Vec<Order>,
+    /// Orders that ended, each with the position of its last record.
+    pub orders: Vec<(Order, Lsn)>,
     /// Position up to which they are complete.
     pub applied: Lsn,
     /// Statement lines, packed.
@@ -31,17 +33,41 @@ impl Feed {
     pub fn write(self, store: &Store) -> Result<Vec<String>, EngineFault> {
         // First, so that the archive never has an order of which the mall was not told.
         store.announce(announcement_rows(&self.announced))?;
-        let (mut breaks, mut buffer) = (Vec::new(), Vec::new());
-        let mut orders = Vec::with_capacity(self.orders.len());
-        for order in &self.orders {
+        let known = self.known(store)?;
+        let (mut breaks, mut buffer, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+        let mut orders = Vec::new();
+        for (order, changed) in &self.orders {
             breaks.extend(order_breaks(order));
-            orders.push(FinishedOrder::new(order, self.applied, &mut buffer));
+            match known.get(&order.id) {
+                // The row is as new as this; whether its key came in with it is not known.
+                Some(applied) if applied >= changed => keys.push((order.terms.key(), order.id.0)),
+                Some(_) | None => orders.push(FinishedOrder::new(order, self.applied, &mut buffer)),
+            }
         }
         drop(self.orders);
-        if !orders.is_empty() || !self.statements.is_empty() {
-            store.ingest(archive_batch(&[Finished { shard: 0, orders }], &[(0, 0, self.statements)]))?;
+        let mut batch = archive_batch(&[Finished { shard: 0, orders }], &[(0, 0, self.statements)]);
+        batch.keys.extend(keys);
+        if !batch.keys.is_empty() || !batch.statements.is_empty() {
+            store.ingest(batch)?;
         }
         Ok(breaks)
+    }
+
+    /// Up to which position the archive's rows of these orders are complete, as far as it has them: the engine fed it before
+    /// it ended, and reading a row costs a fraction of writing it. Numbers rise with time, so the rows lie together; where
+    /// an old straggler is among the orders, the newest count.
+    fn known(&self, store: &Store) -> Result<FxHashMap<OrderId, Lsn>, EngineFault> {
+        let ids = self.orders.iter().map(|(order, _)| order.id);
+        let (Some(first), Some(last)) = (ids.clone().min(), ids.max()) else {
+            return Ok(FxHashMap::default());
+        };
+        let mut known = FxHashMap::default();
+        store.for_orders_between(first.0, last.0, 2 * self.orders.len(), &mut |id, row| {
+            if let Some(applied) = row_mark(row) {
+                known.insert(OrderId(id), applied);
+            }
+        })?;
+        Ok(known)
     }
 }
 

@@ -148,6 +148,38 @@ impl Store {
         rows(begin, to_lsn).take(limit).map(|row| self.chunk(row.map_err(fault)?)).collect()
     }
 
+    /// The newest chunk of `account`.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says.
+    pub fn last_chunk(&self, account: u64) -> Result<Option<StatementChunk>, StoreFault> {
+        let bound = |lsn| Bound::Included(statement_key(account, lsn).to_vec());
+        let last = self.inner.tables.range(Space::Statements, bound(0), bound(u64::MAX)).next_back();
+        let chunk = |row: Result<_, _>| self.chunk(row.map_err(|e| self.fault("read a statement", e))?);
+        last.map(chunk).transpose()
+    }
+
+    /// Calls `f` with the finished orders from `first` to `last`, descending by id, at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says.
+    pub fn for_orders_between(
+        &self,
+        first: u64,
+        last: u64,
+        limit: usize,
+        f: &mut dyn FnMut(u64, &[u8]),
+    ) -> Result<(), StoreFault> {
+        let bound = |id: u64| Bound::Included(id.to_be_bytes().to_vec());
+        for row in self.inner.tables.range(Space::Orders, bound(first), bound(last)).rev().take(limit) {
+            let (key, value) = row.map_err(|e| self.fault("scan orders", e))?;
+            f(u64::from_be_bytes(self.array("orders", &key)?), &value);
+        }
+        Ok(())
+    }
+
     /// Calls `f` with every fingerprint in the archive, ascending, and returns how many there are.
     /// Used to rebuild the [`KeyFilter`](super::KeyFilter) at start.
     ///
