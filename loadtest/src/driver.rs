@@ -294,6 +294,7 @@ impl<T: Target, C: Clock> Driver<'_, T, C> {
             acceptance: Duration::from_nanos(self.accepted_ns),
             drain: Duration::from_nanos(now - ended_at),
             unfinished: self.slots.len(),
+            unpaid_left: self.slots.awaiting_payment(),
             batches: self.batches,
             tally: self.tally,
         }

@@ -47,10 +47,12 @@ pub fn now() -> TimestampMs {
     TimestampMs(since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX)))
 }
 
-/// The commit that is checked out, where git can tell.
+/// The commit that is checked out where this program was built, where git can tell; `-dirty` when something is changed.
 #[must_use]
 pub fn commit() -> Option<String> {
-    let output = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output().ok()?;
+    let here = ["-C", env!("CARGO_MANIFEST_DIR")];
+    let describe = ["describe", "--always", "--dirty", "--exclude=*", "--abbrev=12"];
+    let output = Command::new("git").args(here).args(describe).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     (output.status.success() && !text.trim().is_empty()).then(|| text.trim().to_owned())
 }

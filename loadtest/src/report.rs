@@ -141,6 +141,8 @@ pub struct RunReport {
     pub verified: u64,
     /// Orders that failed or were closed because of their channels.
     pub unpaid: u64,
+    /// Of these, how many their mall cancelled after a fault: whether their call had left nobody knew.
+    pub cancelled: u64,
     /// Orders that were looked up one by one and are as expected.
     pub sampled: u64,
     /// Figures compared after the run.

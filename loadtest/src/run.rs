@@ -325,6 +325,7 @@ pub fn report(settings: &Settings, origin: Origin, outcome: &Outcome) -> RunRepo
         acknowledged: tally.acknowledged,
         verified: 0,
         unpaid: tally.unpaid,
+        cancelled: 0,
         sampled: 0,
         compared: 0,
         differences: 0,

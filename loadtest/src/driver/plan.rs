@@ -61,6 +61,8 @@ pub struct Outcome {
     pub drain: Duration,
     /// Orders still under way when patience ran out.
     pub unfinished: usize,
+    /// Those of them that were acknowledged and whose payment was awaited.
+    pub unpaid_left: Vec<OrderId>,
     /// Batches of requests that were submitted.
     pub batches: u64,
 }

@@ -116,6 +116,12 @@ impl Slots {
         self.slots.get_mut(index as usize)
     }
 
+    /// Orders that were acknowledged and whose money is not frozen.
+    #[must_use]
+    pub fn awaiting_payment(&self) -> Vec<OrderId> {
+        self.slots.iter().filter(|slot| slot.step == Step::Freeze).map(|slot| slot.order).collect()
+    }
+
     /// Goes on with action `action` of an order, at `now_ns`; the answer is its ticket.
     pub fn act(&mut self, order: OrderId, action: u8, now_ns: u64) -> Option<Ticket> {
         let index = *self.by_order.get(&order)?;
@@ -168,8 +174,10 @@ mod tests {
         assert_eq!(slots.awaited(create).unwrap().start_ns, 10);
         slots.created(create, OrderId(9));
         assert!(slots.awaited(create).is_none(), "answered twice");
+        assert_eq!(slots.awaiting_payment(), [OrderId(9)]);
         let release = slots.act(OrderId(9), 1, 15).unwrap();
         assert_eq!(action_of(release), 1);
+        assert!(slots.awaiting_payment().is_empty());
         assert_eq!(slots.awaited(release).unwrap().order, OrderId(9));
         let refund = slots.act(OrderId(9), 2, 17).unwrap();
         assert!(slots.awaited(release).is_none(), "answered twice");

@@ -1,5 +1,7 @@
 //! What a mall does over HTTP beside its orders: accounts, campaigns, money; and the books read again.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use hyper::Method;
 use hyper::body::Bytes;
@@ -212,6 +214,26 @@ impl Mall {
         let of_escrow = rows.filter(|row| row["kind"] == AccountType::Escrow.name());
         let texts = of_escrow.map(|row| row["debit_balance"].as_str().context("a balance as text"));
         texts.map(|text| Ok(-minor(text?)?)).sum()
+    }
+
+    /// Cancels an order that nobody knows to be paid, and waits until it has ended. The answer is how: closed, or paid after
+    /// all.
+    ///
+    /// # Errors
+    /// When the server refuses, or the order does not end.
+    pub async fn cancel(&self, order: suanpan_model::OrderId) -> Result<String> {
+        const LOOKS: usize = 600;
+        let path = format!("/v1/platforms/{PLATFORM}/orders/{order}/close");
+        let answer = self.pool.post(path, String::new()).await?;
+        ensure!(answer.status < 300, "closing order {order}: answered with {}", answer.status);
+        for _ in 0..LOOKS {
+            let status = self.status(order).await?;
+            if !["created", "routing", "pending"].contains(&status.as_str()) {
+                return Ok(status);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        self.status(order).await
     }
 
     /// Waits until the server takes orders.

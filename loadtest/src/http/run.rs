@@ -30,6 +30,9 @@ use crate::world;
 const BOOKS_PATIENCE: Duration = Duration::from_secs(60);
 /// How long a server may take to start, in seconds.
 const START_S: u64 = 120;
+/// How long the last orders may take after a disturbance before those whose payment nobody knows are cancelled: a few
+/// rounds of asking the channel.
+const IN_DOUBT_PATIENCE: Duration = Duration::from_secs(25);
 /// How many orders are looked up after the run.
 const SAMPLES: usize = 500;
 /// How long server and echo are hammered each.
@@ -111,8 +114,11 @@ fn play(
     let mut disturbance = disturbance;
     let mut told_s = 0;
     let mut trouble = None;
-    let plan = Plan { rides_out: disturbance.is_some(), ..settings.plan() };
-    let outcome = drive(&target, &workload, &plan, &WallClock::start(), &mut |tick| {
+    let mut plan = Plan { rides_out: disturbance.is_some(), ..settings.plan() };
+    if plan.rides_out {
+        plan.patience = IN_DOUBT_PATIENCE;
+    }
+    let mut outcome = drive(&target, &workload, &plan, &WallClock::start(), &mut |tick| {
         let point = series.add(tick, None);
         if let (Some(disturbance), Some(server)) = (disturbance.as_mut(), server.as_mut()) {
             trouble = trouble.take().or_else(|| disturbance.at(tick, server).err());
@@ -136,6 +142,19 @@ fn play(
     run.points = series.into_points();
     run.incidents = disturbance.map_or_else(Vec::new, |one| one.incidents());
     recoveries(&mut run);
+    // Whether a call left before the kill nobody knows, where the channel has never heard of the payment: such an order
+    // stays in doubt until it expires or its mall cancels it.
+    if plan.rides_out {
+        let left = std::mem::take(&mut outcome.unpaid_left);
+        for order in left {
+            if tokio.block_on(mall.cancel(order))? == "closed" {
+                run.cancelled += 1;
+                run.unpaid += 1;
+                outcome.tally.unpaid += 1;
+                outcome.unfinished -= 1;
+            }
+        }
+    }
     let verdict = tokio.block_on(verify(&mall, spec, &workload, &cast, &outcome, &before))?;
     run.verified = outcome.tally.finished;
     (run.sampled, run.compared, run.differences) = (verdict.sampled, verdict.compared, verdict.count);

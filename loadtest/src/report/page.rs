@@ -198,12 +198,13 @@ fn section(played: &Played, is_one_of_many: bool) -> String {
     for (value, what) in cards {
         let _ = write!(text, "<div><b>{value}</b><span>{what}</span></div>");
     }
-    text.push_str("</div><div class=\"charts\">");
+    text.push_str("</div>");
+    text.push_str(&incidents(report));
+    text.push_str("<div class=\"charts\">");
     for chart in charts::all(played) {
         text.push_str(&chart.figure());
     }
     text.push_str("</div>");
-    text.push_str(&incidents(report));
     let _ = write!(
         text,
         "<details><summary>All figures of this run</summary><pre><code>{}</code></pre></details>",

@@ -57,6 +57,9 @@ pub fn details(report: &RunReport) -> String {
     row("acknowledged / finished / unpaid", {
         format!("{} / {} / {}", report.acknowledged, report.verified, report.unpaid)
     });
+    if report.cancelled > 0 {
+        row("in doubt, cancelled by the mall", report.cancelled.to_string());
+    }
     let planned: u64 = report.planned_rejects.values().sum();
     row("refused / as planned / busy", {
         format!("{} / {planned} / {}", report.rejects.values().sum::<u64>(), report.busy)

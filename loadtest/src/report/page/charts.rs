@@ -117,12 +117,7 @@ fn over_time(
     let line = |(name, filled, read): &Reading| Line {
         name: (*name).to_owned(),
         filled: *filled,
-        points: report
-            .points
-            .iter()
-            .filter(|point| counts(point))
-            .map(|point| (point.at_s, read(point)))
-            .collect(),
+        points: read_points(&report.points, *read, counts),
     };
     let mut spans = Vec::new();
     if report.warmup_seconds > 0.0 {
@@ -140,5 +135,35 @@ fn over_time(
         y,
         lines: readings.iter().map(line).collect(),
         spans,
+    }
+}
+
+/// A line over time. A point that does not count is left out; where several in a row do not, the line is broken: nothing
+/// is known there.
+fn read_points(points: &[Point], read: fn(&Point) -> f64, counts: fn(&Point) -> bool) -> Vec<(f64, f64)> {
+    let mut line = Vec::with_capacity(points.len());
+    let mut was_left_out = false;
+    for point in points {
+        match (counts(point), was_left_out) {
+            (true, _) => line.push((point.at_s, read(point))),
+            (false, true) => line.push((point.at_s, f64::NAN)),
+            (false, false) => {}
+        }
+        was_left_out = !counts(point);
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silence_breaks_the_line() {
+        let at = |at_s: f64, p50_us: u64| Point { at_s, p50_us, ..Point::default() };
+        let points = [at(1.0, 5), at(2.0, 0), at(3.0, 6), at(4.0, 0), at(5.0, 0), at(6.0, 7)];
+        let line = read_points(&points, |point| point.p50_us as f64, |point| point.p50_us > 0);
+        let seen: Vec<(f64, bool)> = line.iter().map(|(at, us)| (*at, us.is_finite())).collect();
+        assert_eq!(seen, [(1.0, true), (3.0, true), (5.0, false), (6.0, true)]);
     }
 }
