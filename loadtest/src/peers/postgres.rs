@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use tokio::task::LocalSet;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, NoTls, Statement};
 
 use super::PeerLine;
@@ -91,12 +92,25 @@ pub async fn measure(cluster: &Cluster, workload: &Workload, cast: &Cast, load: 
 /// The next order's number, and how many were finished of each template.
 type Shared = Rc<(std::cell::Cell<u64>, std::cell::RefCell<Vec<u64>>)>;
 
+/// Connects; a cluster that has its socket may still be starting up.
 async fn connect(cluster: &Cluster) -> Result<Client> {
-    let (client, connection) =
-        tokio_postgres::connect(&cluster.address(), NoTls).await.context("connecting")?;
-    // Its end is seen by the client.
-    tokio::spawn(connection);
-    Ok(client)
+    const TRIES: u32 = 1_200;
+    const PAUSE: Duration = Duration::from_millis(50);
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match tokio_postgres::connect(&cluster.address(), NoTls).await {
+            Ok((client, connection)) => {
+                // Its end is seen by the client.
+                tokio::spawn(connection);
+                return Ok(client);
+            }
+            Err(fault) if tries < TRIES && fault.code() == Some(&SqlState::CANNOT_CONNECT_NOW) => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(fault) => return Err(fault).context("connecting"),
+        }
+    }
 }
 
 async fn open(client: &Client, cast: &Cast) -> Result<()> {
