@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::PeersReport;
 use crate::latency::Percentiles;
 use crate::operation::Operation;
-use crate::report::page::{escape, grouped, micros};
+use crate::report::page::{escape, grouped_f, micros};
 
 const HEADINGS: [&str; 10] =
     ["system", "under way", "orders/s", "order p50", "p90", "p99", "p99.9", "p99.99", "max", "differences"];
@@ -85,7 +85,7 @@ pub fn html(report: &PeersReport) -> String {
     for row in rows(report) {
         text.push_str("<tr>");
         let mut cells = cells(row);
-        cells[2] = grouped(row.2.round().max(0.0) as u64);
+        cells[2] = grouped_f(row.2);
         for cell in cells {
             let _ = write!(text, "<td>{}</td>", escape(&cell));
         }

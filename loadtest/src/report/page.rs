@@ -258,8 +258,7 @@ fn origin(report: &RunReport) -> String {
 }
 
 /// A count with its thousands apart.
-#[must_use]
-pub fn grouped(count: u64) -> String {
+fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
@@ -271,7 +270,9 @@ pub fn grouped(count: u64) -> String {
     text
 }
 
-fn grouped_f(value: f64) -> String {
+/// A number without its fraction, thousands apart.
+#[must_use]
+pub fn grouped_f(value: f64) -> String {
     format!("{value:.0}").parse().map_or_else(|_| "–".to_owned(), grouped)
 }
 
