@@ -18,18 +18,34 @@ pub fn allocate(total: Amount, weights: &[u64]) -> SmallVec<[Amount; 4]> {
         parts[0] = total;
         return parts;
     }
-    let exact = |weight: u64| u128::from(total.minor()) * u128::from(weight);
-    let mut parts: SmallVec<[Amount; 4]> =
-        weights.iter().map(|weight| narrow(exact(*weight) / sum)).collect();
+    let mut parts: SmallVec<[Amount; 4]> = SmallVec::with_capacity(weights.len());
+    let mut remainders: SmallVec<[u128; 8]> = SmallVec::with_capacity(weights.len());
+    for weight in weights {
+        let (part, remainder) = divided(total.minor(), *weight, sum);
+        parts.push(part);
+        remainders.push(remainder);
+    }
     let given: u64 = parts.iter().map(|part| part.minor()).sum();
-    let mut by_remainder: SmallVec<[usize; 8]> = (0..weights.len()).collect();
-    by_remainder.sort_by_key(|index| std::cmp::Reverse(exact(weights[*index]) % sum));
     let missing =
         usize::try_from(total.minor() - given).expect("fewer cents are missing than there are parts");
-    for index in by_remainder.into_iter().take(missing) {
-        parts[index] = parts[index].plus(Amount::from_minor(1));
+    if missing > 0 {
+        let mut by_remainder: SmallVec<[usize; 8]> = (0..weights.len()).collect();
+        by_remainder.sort_by_key(|index| std::cmp::Reverse(remainders[*index]));
+        for index in by_remainder.into_iter().take(missing) {
+            parts[index] = parts[index].plus(Amount::from_minor(1));
+        }
     }
     parts
+}
+
+/// `total × weight / sum`, rounded down, and what the division leaves.
+fn divided(total: u64, weight: u64, sum: u128) -> (Amount, u128) {
+    // Most numbers are small, and a division of 128 bits costs several times as much.
+    if let (Some(exact), Ok(sum)) = (total.checked_mul(weight), u64::try_from(sum)) {
+        return (Amount::from_minor(exact / sum), u128::from(exact % sum));
+    }
+    let exact = u128::from(total) * u128::from(weight);
+    (narrow(exact / sum), exact % sum)
 }
 
 /// `amount × numerator / denominator`, rounded down.
