@@ -41,7 +41,10 @@ const PURE: [(&str, &[&str]); 2] = [
         "engine/model",
         &["postcard", "rust_decimal", "serde", "smallvec", "smol_str", "thiserror", "xxhash-rust"],
     ),
-    ("engine/core", &["rust_decimal", "rustc-hash", "serde", "smallvec", "smol_str", "thiserror"]),
+    (
+        "engine/core",
+        &["hashbrown", "rust_decimal", "rustc-hash", "serde", "smallvec", "smol_str", "thiserror"],
+    ),
 ];
 
 fn root() -> PathBuf {

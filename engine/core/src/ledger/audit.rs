@@ -30,7 +30,7 @@ impl Ledger {
             let mut parent = account.parent;
             while let Some(id) = parent {
                 *below.entry(id).or_default() += account.posted;
-                parent = self.accounts.get(&id).and_then(|above| above.parent);
+                parent = self.accounts.get(id).and_then(|above| above.parent);
             }
         }
         for account in self.accounts.values() {

@@ -9,6 +9,7 @@ mod command;
 mod coupons;
 mod debt;
 mod restore;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ pub use coupons::CouponAccounts;
 pub use debt::FIRST_RECOVERY_HOLD;
 use restore::Awaited;
 pub use restore::Marks;
+use table::Table;
 
 /// An account and its balances, in minor units of its currency, growing on its normal side.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,7 +188,7 @@ fn lines(entry: &Entry, give: &mut dyn FnMut(Instruction)) {
 /// One shard's accounts and holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
-    accounts: FxHashMap<AccountId, Account>,
+    accounts: Table,
     holds: FxHashMap<HoldId, Hold>,
     /// Restored for accounts whose opening the log still brings.
     awaited: FxHashMap<AccountId, Awaited>,
@@ -200,7 +202,7 @@ impl Ledger {
     /// An account, if it was opened or posted to.
     #[must_use]
     pub fn account(&self, id: AccountId) -> Option<&Account> {
-        self.accounts.get(&id)
+        self.accounts.get(id)
     }
 
     /// A hold that is not used up.
@@ -239,7 +241,7 @@ impl Ledger {
                     credit_limit: *credit_limit,
                     applied: Lsn(0),
                 };
-                self.accounts.entry(*account).or_insert(opened);
+                self.accounts.get_or_insert_with(*account, || opened);
                 if let Some(awaited) = self.awaited.remove(account) {
                     let opened = self.entry(*account);
                     opened.held = awaited.held;
@@ -303,9 +305,9 @@ impl Ledger {
     fn post(&mut self, lsn: Lsn, posting: Posting, currency: Currency) -> (i128, i128) {
         let kind = posting.account.kind();
         let is_debt = matches!(kind, AccountType::Receivable | AccountType::Advanced);
-        if is_debt && !self.accounts.contains_key(&posting.account) {
+        if is_debt && !self.accounts.contains(posting.account) {
             let opened = self.open_debt(posting.account);
-            self.accounts.insert(posting.account, opened);
+            self.accounts.insert(opened);
         }
         let change = kind.sign(posting.side) * posting.amount.signed();
         if let Some(parent) = self.entry(posting.account).parent {
@@ -324,7 +326,7 @@ impl Ledger {
 
     fn roll_up(&mut self, mut parent: Option<AccountId>, change: i128) {
         while let Some(id) = parent {
-            let Some(account) = self.accounts.get_mut(&id) else {
+            let Some(account) = self.accounts.get_mut(id) else {
                 self.awaited.entry(id).or_default().below += change;
                 return;
             };
@@ -363,7 +365,7 @@ impl Ledger {
     }
 
     fn entry(&mut self, id: AccountId) -> &mut Account {
-        self.accounts.entry(id).or_insert_with(|| {
+        self.accounts.get_or_insert_with(id, || {
             assert!(id.kind().is_internal(), "an account is opened before it is used: {id}");
             Account::internal(id)
         })

@@ -22,7 +22,7 @@ pub(super) struct Awaited {
 impl Ledger {
     /// Puts back an account from a checkpoint.
     pub fn restore_account(&mut self, account: Account) {
-        self.accounts.insert(account.id, account);
+        self.accounts.insert(account);
     }
 
     /// Puts back a hold from a checkpoint.
@@ -90,8 +90,8 @@ impl Ledger {
             .collect();
         let debts: Vec<AccountId> = self
             .accounts
-            .keys()
-            .copied()
+            .values()
+            .map(|account| account.id)
             .filter(|id| matches!(id.kind(), AccountType::Receivable | AccountType::Advanced))
             .collect();
         debts.into_iter().for_each(|debt| self.note_debt(debt));
@@ -104,6 +104,6 @@ impl Ledger {
     }
 
     fn is_awaited(&self, id: AccountId) -> bool {
-        !id.kind().is_internal() && !self.accounts.contains_key(&id)
+        !id.kind().is_internal() && !self.accounts.contains(id)
     }
 }
