@@ -2,10 +2,13 @@
 //!
 //! A log group's payload is a run of records, each complete in itself, so that a group needs no index.
 
-use postcard::ser_flavors::Flavor;
+mod encoder;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use suanpan_model::{Lsn, Record};
+
+use encoder::Encoder;
 
 /// Version of rows in the store. Rows of older versions are decoded by their own code, kept for good.
 const ROW_VERSION: u8 = 1;
@@ -21,34 +24,19 @@ pub enum CodecFault {
     Postcard(#[from] postcard::Error),
 }
 
-/// Encodes into a vector, slice by slice (postcard's own appender goes byte by byte).
-struct Append(Vec<u8>);
-
-impl Flavor for Append {
-    type Output = Vec<u8>;
-
-    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.0.push(byte);
-        Ok(())
-    }
-
-    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn finalize(self) -> postcard::Result<Vec<u8>> {
-        Ok(self.0)
-    }
-}
-
-/// Appends a record to a group's payload.
+/// Appends `value` to `bytes`.
 ///
 /// # Panics
 /// Never: encoding into memory has no way to fail for these types.
+fn append<T: Serialize>(value: &T, bytes: &mut Vec<u8>) {
+    let mut encoder = Encoder(std::mem::take(bytes));
+    value.serialize(&mut encoder).expect("rows and records can always be encoded");
+    *bytes = encoder.0;
+}
+
+/// Appends a record to a group's payload.
 pub fn encode_record(record: &Record, payload: &mut Vec<u8>) {
-    let appended = postcard::serialize_with_flavor(record, Append(std::mem::take(payload)));
-    *payload = appended.expect("a record can always be encoded");
+    append(record, payload);
 }
 
 /// Hands each record of a group's payload to `visit`, in order.
@@ -65,14 +53,17 @@ pub fn decode_records(mut payload: &[u8], mut visit: impl FnMut(Record)) -> Resu
 }
 
 /// A row of the store.
-///
-/// # Panics
-/// Never: encoding into memory has no way to fail for these types.
 #[must_use]
 pub fn encode_row<T: Serialize>(row: &T) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(512);
+    append_row(row, &mut bytes);
+    bytes
+}
+
+/// Appends a row of the store to others.
+pub fn append_row<T: Serialize>(row: &T, bytes: &mut Vec<u8>) {
     bytes.push(ROW_VERSION);
-    postcard::serialize_with_flavor(row, Append(bytes)).expect("a row can always be encoded")
+    append(row, bytes);
 }
 
 /// Reads a row of the store.
@@ -88,15 +79,11 @@ pub fn decode_row<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecFault> {
 }
 
 /// Writes a marked row into `buffer`: the log position up to which it is complete, then the row.
-///
-/// # Panics
-/// Never: encoding into memory has no way to fail for these types.
 pub fn write_marked_row<T: Serialize>(row: &T, applied: Lsn, buffer: &mut Vec<u8>) {
     buffer.clear();
     buffer.extend_from_slice(&applied.0.to_le_bytes());
     buffer.push(ROW_VERSION);
-    let written = postcard::serialize_with_flavor(row, Append(std::mem::take(buffer)));
-    *buffer = written.expect("a row can always be encoded");
+    append(row, buffer);
 }
 
 /// A marked row whose position is filled in later by [`mark_row`].
@@ -131,12 +118,14 @@ pub fn decode_marked_row<T: DeserializeOwned>(bytes: &[u8]) -> Result<(Lsn, T), 
 }
 
 /// Appends a number, seven bits a byte, the lowest first.
-pub fn put_varint(bytes: &mut Vec<u8>, mut number: u128) {
-    while number >= 0x80 {
-        bytes.push((number & 0x7f) as u8 | 0x80);
-        number >>= 7;
+#[inline]
+pub fn put_varint(bytes: &mut Vec<u8>, number: u128) {
+    let mut encoder = Encoder(std::mem::take(bytes));
+    match u64::try_from(number) {
+        Ok(number) => encoder.number(number),
+        Err(_) => encoder.long_number(number),
     }
-    bytes.push((number & 0x7f) as u8);
+    *bytes = encoder.0;
 }
 
 /// Takes a number that [`put_varint`] wrote off the front.
