@@ -21,7 +21,8 @@ use suanpan_model::{
 use crate::api::{Balance, StatementLine, StatementQuery, TrialRow};
 use crate::codec::{encode_record, encode_row, mark_row, marked_row};
 use crate::messages::{
-    AccountCommand, Asked, HoldAnswer, HoldAsk, LogBatch, Rows, Source, TimedInstruction, VoidAsk,
+    AccountCommand, AnnouncedRows, Asked, HoldAnswer, HoldAsk, Instructions, LogBatch, Rows, Source,
+    TimedInstruction, VoidAsk,
 };
 use crate::shared::{AccountName, Shared};
 use crate::statements::{HandOver, Statements, read_chunks};
@@ -296,7 +297,7 @@ impl BalanceShard {
             payload: batch.payload,
             instructions: batch.instructions,
             observations: Vec::new(),
-            announced: Vec::new(),
+            announced: AnnouncedRows::default(),
         });
         // Orders may name an account once its opening stands in the log before them.
         for (account, name, facts) in batch.opened {
@@ -323,12 +324,12 @@ impl BalanceShard {
     /// The log tells what to do. `durable` is the position of its last record.
     pub fn on_instructions(
         &mut self,
-        chunks: Vec<(Lsn, Vec<TimedInstruction>)>,
+        chunks: Vec<(Lsn, Instructions)>,
         durable: Lsn,
         outside: &mut dyn Outside,
     ) {
         for (first, instructions) in chunks {
-            for TimedInstruction { position, at, instruction } in instructions {
+            for TimedInstruction { position, at, instruction } in instructions.iter() {
                 self.carry_out(Lsn(first.0 + u64::from(position)), at, &instruction);
             }
         }
@@ -526,7 +527,7 @@ const PAGE_CHUNKS: usize = 64;
 struct Batch {
     payload: Vec<u8>,
     records: u32,
-    instructions: Vec<Vec<TimedInstruction>>,
+    instructions: Vec<Instructions>,
     opened: Vec<(AccountId, AccountName, AccountFacts)>,
     campaigns: Vec<(Arc<Campaign>, AccountId)>,
 }
@@ -536,7 +537,7 @@ impl Batch {
         Self {
             payload: Vec::new(),
             records: 0,
-            instructions: (0..shards).map(|_| Vec::new()).collect(),
+            instructions: (0..shards).map(|_| Instructions::default()).collect(),
             opened: Vec::new(),
             campaigns: Vec::new(),
         }
@@ -548,7 +549,7 @@ impl Batch {
         let (Record::Order { at, .. } | Record::Ledger { at, .. }) = *record;
         instructions(record, &mut |instruction| {
             let shard = instruction.account().shard(shards);
-            self.instructions[shard].push(TimedInstruction { position, at, instruction });
+            self.instructions[shard].push(position, at, &instruction);
         });
         self.records += 1;
     }

@@ -13,14 +13,14 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use suanpan_core::routing::learning::Learning;
-use suanpan_model::{Announced, Lsn, OrderId};
+use suanpan_model::{Lsn, OrderId};
 
 use crate::codec::encode_row;
 use crate::log_writer::LogMessage;
-use crate::messages::{Finished, FinishedOrder, KeeperMessage, Rows};
+use crate::messages::{AnnouncedRows, Finished, FinishedOrder, KeeperMessage, Rows};
 use crate::shared::Shared;
 use crate::statements::ChunkRow;
-use crate::store::{AnnouncementKey, ArchiveBatch, Store, StoreFault};
+use crate::store::{ArchiveBatch, Store, StoreFault};
 
 /// Malls are told within this time what happened, as long as there is little of it.
 const ANNOUNCE_WAIT: Duration = Duration::from_millis(20);
@@ -63,7 +63,7 @@ pub struct Keeper<L> {
     log: Sender<LogMessage>,
     /// How many parts make a checkpoint.
     parts: usize,
-    announced: Vec<Announced>,
+    announced: Vec<AnnouncedRows>,
     finished: Vec<Finished>,
     finished_orders: usize,
     statements: Vec<(usize, u64, Vec<ChunkRow>)>,
@@ -157,7 +157,8 @@ impl<L: Listeners> Keeper<L> {
 
     /// Whether what was gathered for malls is little enough to be written without a feed.
     fn announces_soon(&self) -> bool {
-        (1..=ANNOUNCED_AT_ONCE_MAX).contains(&self.announced.len())
+        let announced = self.announced.iter().map(AnnouncedRows::len).sum();
+        (1..=ANNOUNCED_AT_ONCE_MAX).contains(&announced)
     }
 
     /// Takes a message; the last step must be done.
@@ -273,7 +274,7 @@ impl<L: Listeners> Keeper<L> {
         if self.announced.is_empty() {
             return Ok(());
         }
-        let written = self.store.announce(announcement_rows(&self.announced));
+        let written = self.store.announce(self.announced.iter().flat_map(AnnouncedRows::rows).collect());
         written.map_err(|fault| (fault, "malls cannot be told what happened"))?;
         self.announced.clear();
         self.shared.announced.tell();
@@ -295,13 +296,6 @@ impl<L: Listeners> Keeper<L> {
             CheckpointMeta { replay_from, last_id, learned_upto: learned.upto, learning: learned.learning };
         Some(Work::Seal { epoch: rows.epoch, meta })
     }
-}
-
-/// Announcements as the store keeps them.
-#[must_use]
-pub fn announcement_rows(announced: &[Announced]) -> Vec<(AnnouncementKey, Vec<u8>)> {
-    let row = |one: &Announced| ((one.platform.0, one.id.lsn.0, one.id.place), encode_row(&one.announcement));
-    announced.iter().map(row).collect()
 }
 
 /// One feed of the archive.

@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 use hdrhistogram::Histogram;
-use suanpan_model::{Announced, Lsn};
+use suanpan_model::Lsn;
 
 use crate::api::TrialRow;
 use crate::journal::{Journal, JournalFault};
-use crate::messages::{LogBatch, Source, TimedInstruction};
+use crate::messages::{AnnouncedRows, Instructions, LogBatch, Source};
 use crate::shared::{Shared, count};
 
 /// Wait between tries when the disk refuses a group.
@@ -43,9 +43,9 @@ pub enum LogMessage {
 /// Who hears of a commit. Calls must not block.
 pub trait Listeners: Send {
     /// What the group tells balance shard `shard` to do; `durable` is the group's last position.
-    fn instruct(&self, shard: usize, chunks: Vec<(Lsn, Vec<TimedInstruction>)>, durable: Lsn);
+    fn instruct(&self, shard: usize, chunks: Vec<(Lsn, Instructions)>, durable: Lsn);
     /// What malls are told of the group, in the order of the log.
-    fn announced(&self, announced: Vec<Announced>);
+    fn announced(&self, announced: Vec<AnnouncedRows>);
     /// A batch of `source` is durable from `first` on; its buffer comes back.
     fn committed(&self, source: Source, first: Lsn, payload: Vec<u8>);
     /// Every shard is to hand over its part of checkpoint `epoch`; the log is durable up to `durable`.
@@ -266,9 +266,8 @@ impl<L: Listeners> LogWriter<L> {
     /// Instructions first: who has an answer and then asks for a balance finds it changed.
     fn tell(&self, first: Lsn, durable: Lsn, batches: Vec<LogBatch>) {
         let mut position = first;
-        let mut announced: Vec<Announced> = Vec::new();
-        let mut chunks: Vec<Vec<(Lsn, Vec<TimedInstruction>)>> =
-            (0..self.shards).map(|_| Vec::new()).collect();
+        let mut announced: Vec<AnnouncedRows> = Vec::new();
+        let mut chunks: Vec<Vec<(Lsn, Instructions)>> = (0..self.shards).map(|_| Vec::new()).collect();
         let mut committed = Vec::with_capacity(batches.len());
         for batch in batches {
             for (shard, instructions) in batch.instructions.into_iter().enumerate() {
@@ -276,10 +275,11 @@ impl<L: Listeners> LogWriter<L> {
                     chunks[shard].push((position, instructions));
                 }
             }
-            announced.extend(batch.announced.into_iter().map(|mut one| {
-                one.id.lsn.0 += position.0;
-                one
-            }));
+            if !batch.announced.is_empty() {
+                let mut rows = batch.announced;
+                rows.first = position;
+                announced.push(rows);
+            }
             committed.push((batch.source, position, batch.payload));
             position.0 += u64::from(batch.records);
         }

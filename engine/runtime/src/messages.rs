@@ -1,19 +1,23 @@
 //! What actors and threads send each other. Every message carries a batch.
 
+mod announced;
+mod instructions;
+
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 use smol_str::SmolStr;
-use suanpan_core::ledger::{Instruction, LedgerCommand};
+use suanpan_core::ledger::LedgerCommand;
 use suanpan_core::routing::learning::Observation;
 use suanpan_model::order::OrderHold;
-use suanpan_model::{
-    AccountId, Amount, Announced, Campaign, CauseId, Currency, Lsn, Order, OrderId, Reject, TimestampMs,
-};
+use suanpan_model::{AccountId, Amount, Campaign, CauseId, Currency, Lsn, Order, OrderId, Reject};
 
 use crate::codec::write_marked_row;
 use crate::statements::HandOver;
 use crate::store::{Bytes, CheckpointRows};
+
+pub use announced::AnnouncedRows;
+pub use instructions::{Instructions, TimedInstruction};
 
 /// A shard that writes to the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,17 +26,6 @@ pub enum Source {
     Orders(usize),
     /// A shard of the ledger.
     Balances(usize),
-}
-
-/// An instruction with its place in its batch.
-#[derive(Clone, Copy, Debug)]
-pub struct TimedInstruction {
-    /// The record in the batch, from 0.
-    pub position: u32,
-    /// When it was decided.
-    pub at: TimestampMs,
-    /// What to do.
-    pub instruction: Instruction,
 }
 
 /// Records of one shard on their way to the log.
@@ -45,11 +38,11 @@ pub struct LogBatch {
     /// Encoded.
     pub payload: Vec<u8>,
     /// What they tell each balance shard to do.
-    pub instructions: Vec<Vec<TimedInstruction>>,
+    pub instructions: Vec<Instructions>,
     /// What they say about channels, in their order.
     pub observations: Vec<Observation>,
-    /// What malls are told of them, in their order; the positions in `id` count from the batch's first record.
-    pub announced: Vec<Announced>,
+    /// What malls are told of them, in their order.
+    pub announced: AnnouncedRows,
 }
 
 /// A hold that an order needs.
@@ -194,7 +187,7 @@ pub struct Rows {
 #[derive(Debug)]
 pub enum KeeperMessage {
     /// What malls are told, in the order of the log.
-    Announced(Vec<Announced>),
+    Announced(Vec<AnnouncedRows>),
     /// Orders for the archive.
     Finished(Finished),
     /// Statement lines for the archive.

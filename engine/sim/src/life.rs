@@ -25,7 +25,7 @@ use suanpan_runtime::api::{Answer, AnswerSink, Command, FUNDING, Reply, Request}
 use suanpan_runtime::clock::{Clock, ManualClock};
 use suanpan_runtime::journal::{Fault, FaultyStorage, Operation};
 use suanpan_runtime::log_writer::LogMessage;
-use suanpan_runtime::messages::{AccountCommand, KeeperMessage, Source};
+use suanpan_runtime::messages::{AccountCommand, Instructions, KeeperMessage, Source, TimedInstruction};
 use suanpan_runtime::store::MemoryTables;
 
 use crate::dice::Dice;
@@ -1405,24 +1405,33 @@ fn spoil(
 ) {
     match (sabotage, message) {
         (Sabotage::ChangesAmount, Message::Instruct(chunks, _)) => {
-            let told = chunks.iter_mut().flat_map(|(_, told)| told).map(|told| &mut told.instruction);
-            for instruction in told {
-                if let Instruction::Post { posting, .. } = instruction
+            let more = |mut told: TimedInstruction| {
+                if let Instruction::Post { posting, .. } = &mut told.instruction
                     && posting.side == suanpan_model::Side::Credit
                 {
                     posting.amount = posting.amount.plus(Amount::from_minor(1));
                 }
+                told
+            };
+            for (_, told) in chunks {
+                *told = told.iter().map(more).collect();
             }
         }
         (Sabotage::LosesPosting, Message::Instruct(chunks, _)) => {
             let is_credit = |instruction: &Instruction| matches!(instruction, Instruction::Post { posting, .. } if posting.side == suanpan_model::Side::Credit);
-            chunks.iter_mut().for_each(|(_, told)| told.retain(|told| !is_credit(&told.instruction)));
+            for (_, told) in chunks {
+                *told = told.iter().filter(|told| !is_credit(&told.instruction)).collect();
+            }
         }
         (Sabotage::LosesVoids, Message::Voids(asks)) => asks.clear(),
         (Sabotage::ForgetsDebts, Message::Log(log)) => {
             if let LogMessage::Batch(batch) = log
                 && let Source::Balances(shard) = batch.source
-                && batch.instructions.iter().flatten().any(|told| is_recovery(&told.instruction))
+                && batch
+                    .instructions
+                    .iter()
+                    .flat_map(Instructions::iter)
+                    .any(|told| is_recovery(&told.instruction))
             {
                 let payload = std::mem::take(&mut batch.payload);
                 process.deliver(Actor::Balances(shard), from, Message::Committed(Lsn(0), payload));

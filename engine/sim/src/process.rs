@@ -10,7 +10,7 @@ use crossbeam::channel::{Receiver, unbounded};
 use hdrhistogram::Histogram;
 use rustc_hash::FxHashMap;
 use suanpan_core::routing::{Router, RoutingRules};
-use suanpan_model::{Announced, ChannelId, ChannelReport, ChannelRequest, Conditions, Lsn};
+use suanpan_model::{ChannelId, ChannelReport, ChannelRequest, Conditions, Lsn};
 use suanpan_runtime::api::{AnswerSink, Request};
 use suanpan_runtime::balance_shard::{self, BalanceShard, Told};
 use suanpan_runtime::clock::Clock;
@@ -19,8 +19,8 @@ use suanpan_runtime::keeper::{self, Keeper};
 use suanpan_runtime::learner::{Folded, Learner};
 use suanpan_runtime::log_writer::{self, LogMessage, LogWriter, TrialSender};
 use suanpan_runtime::messages::{
-    AccountCommand, Finished, FinishedOrder, HoldAnswer, HoldAsk, KeeperMessage, LogBatch, Rows, Source,
-    TimedInstruction, VoidAsk,
+    AccountCommand, AnnouncedRows, Finished, FinishedOrder, HoldAnswer, HoldAsk, Instructions, KeeperMessage,
+    LogBatch, Rows, Source, VoidAsk,
 };
 use suanpan_runtime::order_shard::{self, OrderShard};
 use suanpan_runtime::recovery::{Purpose, Settings, Threads, recover_with};
@@ -71,7 +71,7 @@ pub enum Message {
     /// To accounts: openings and top-ups.
     Commands(Vec<(AccountCommand, Told)>),
     /// To accounts: what the log tells to do.
-    Instruct(Vec<(Lsn, Vec<TimedInstruction>)>, Lsn),
+    Instruct(Vec<(Lsn, Instructions)>, Lsn),
     /// To accounts: the archive has statement lines.
     StatementsArchived(u64),
     /// To the log writer.
@@ -168,7 +168,7 @@ struct Herald {
 }
 
 impl log_writer::Listeners for Herald {
-    fn instruct(&self, shard: usize, chunks: Vec<(Lsn, Vec<TimedInstruction>)>, durable: Lsn) {
+    fn instruct(&self, shard: usize, chunks: Vec<(Lsn, Instructions)>, durable: Lsn) {
         self.ports.send(Actor::Balances(shard), Message::Instruct(chunks, durable));
     }
 
@@ -180,7 +180,7 @@ impl log_writer::Listeners for Herald {
         self.ports.send(to, Message::Committed(first, payload));
     }
 
-    fn announced(&self, announced: Vec<Announced>) {
+    fn announced(&self, announced: Vec<AnnouncedRows>) {
         self.ports.send(Actor::Keeper, Message::Keeper(KeeperMessage::Announced(announced)));
     }
 

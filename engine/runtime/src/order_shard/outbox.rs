@@ -7,12 +7,14 @@ use suanpan_core::ledger::instructions;
 use suanpan_core::order::{Events, announce};
 use suanpan_core::routing::learning::{Observation, observe};
 use suanpan_model::{
-    Announced, AnnouncementId, ChannelRequest, Lsn, Order, OrderEvent, OrderId, Record, TimestampMs,
+    Announced, AnnouncementId, ChannelRequest, Lsn, Order, OrderEvent, OrderId, OrderStatus, Record,
+    TimestampMs,
 };
 
 use crate::api::{Answer, AnswerSink, Notice};
 use crate::codec::encode_record;
-use crate::messages::{LogBatch, Source, TimedInstruction};
+use crate::messages::{AnnouncedRows, Instructions, LogBatch, Source};
+use crate::shared::{Shared, count};
 
 /// How many batches of a shard may be in the log writer's hands. While they are, more decisions gather into the next
 /// one: the busier the engine, the larger its groups.
@@ -45,13 +47,41 @@ pub fn announced(
     })
 }
 
+/// What happened since it was last counted where everybody sees it: two cores that count at one place wait for each other.
+#[derive(Default)]
+pub struct Tally {
+    /// Orders that came into memory.
+    pub(super) came: usize,
+    /// Orders recorded.
+    pub(super) created: u64,
+    /// Orders that ended, by status.
+    pub(super) ended: [u64; OrderStatus::ALL.len()],
+}
+
+impl Tally {
+    /// Counts it, and begins anew.
+    pub(super) fn count(&mut self, shared: &Shared) {
+        let Self { came, created, ended } = std::mem::take(self);
+        if came > 0 {
+            shared.gate.orders_came(came);
+        }
+        if created > 0 {
+            count(&shared.counters.created, created);
+        }
+        for (counter, ended) in shared.counters.ended.iter().zip(ended).filter(|(_, ended)| *ended > 0) {
+            count(counter, ended);
+            count(&shared.counters.finished, ended);
+        }
+    }
+}
+
 /// The open batch, and those in the log writer's hands.
 pub struct Outbox {
     payload: Vec<u8>,
     records: u32,
-    instructions: Vec<Vec<TimedInstruction>>,
+    instructions: Vec<Instructions>,
     observations: Vec<Observation>,
-    announced: Vec<Announced>,
+    announced: AnnouncedRows,
     answers: Vec<Answers>,
     notices: Vec<Notice>,
     pub(super) calls: Vec<ChannelRequest>,
@@ -62,6 +92,7 @@ pub struct Outbox {
     /// Log position up to which all own records are durable.
     durable: Lsn,
     spare_payloads: Vec<Vec<u8>>,
+    pub(super) tally: Tally,
 }
 
 impl Outbox {
@@ -70,9 +101,9 @@ impl Outbox {
         Self {
             payload: Vec::new(),
             records: 0,
-            instructions: (0..shards).map(|_| Vec::new()).collect(),
+            instructions: (0..shards).map(|_| Instructions::default()).collect(),
             observations: Vec::new(),
-            announced: Vec::new(),
+            announced: AnnouncedRows::default(),
             answers: Vec::new(),
             notices: Vec::new(),
             calls: Vec::new(),
@@ -82,6 +113,7 @@ impl Outbox {
             committed: 0,
             durable,
             spare_payloads: Vec::new(),
+            tally: Tally::default(),
         }
     }
 
@@ -92,7 +124,7 @@ impl Outbox {
         let (Record::Order { at, .. } | Record::Ledger { at, .. }) = *record;
         instructions(record, &mut |instruction| {
             let shard = instruction.account().shard(shards);
-            self.instructions[shard].push(TimedInstruction { position, at, instruction });
+            self.instructions[shard].push(position, at, &instruction);
         });
         self.records += 1;
     }
@@ -105,7 +137,7 @@ impl Outbox {
     /// Adds what the mall is told of the events of the record that is written next; the order has them folded in.
     pub(super) fn announce(&mut self, order: &Order, events: &Events) {
         let lsn = Lsn(u64::from(self.records));
-        self.announced.extend(announced(order, order.steps.len(), events, lsn));
+        announced(order, order.steps.len(), events, lsn).for_each(|one| self.announced.push(&one));
     }
 
     /// Adds what subscribers are told of a record; its position follows with the commit.
@@ -134,15 +166,18 @@ impl Outbox {
         self.in_log.push_back((self.records, waiting));
         self.sent += 1;
         let payload = std::mem::replace(&mut self.payload, self.spare_payloads.pop().unwrap_or_default());
-        let empty = (0..self.instructions.len()).map(|_| Vec::new()).collect();
+        // Batches that follow each other are of one size: their vectors are made as large at once.
+        let empty = self.instructions.iter().map(Instructions::like).collect();
         let instructions = std::mem::replace(&mut self.instructions, empty);
+        let observations = Vec::with_capacity(self.observations.len());
+        let announced = AnnouncedRows::like(&self.announced);
         Some(LogBatch {
             source: Source::Orders(shard),
             records: std::mem::take(&mut self.records),
             payload,
             instructions,
-            observations: std::mem::take(&mut self.observations),
-            announced: std::mem::take(&mut self.announced),
+            observations: std::mem::replace(&mut self.observations, observations),
+            announced: std::mem::replace(&mut self.announced, announced),
         })
     }
 

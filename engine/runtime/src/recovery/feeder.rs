@@ -7,8 +7,8 @@ use suanpan_model::{Announced, Lsn, Order, OrderId};
 use super::order_breaks;
 use crate::codec::row_mark;
 use crate::fault::EngineFault;
-use crate::keeper::{announcement_rows, archive_batch};
-use crate::messages::{Finished, FinishedOrder};
+use crate::keeper::archive_batch;
+use crate::messages::{AnnouncedRows, Finished, FinishedOrder};
 use crate::statements::ChunkRow;
 use crate::store::Store;
 
@@ -32,7 +32,8 @@ impl Feed {
     /// When the store refuses.
     pub fn write(self, store: &Store) -> Result<Vec<String>, EngineFault> {
         // First, so that the archive never has an order of which the mall was not told.
-        store.announce(announcement_rows(&self.announced))?;
+        let announced: AnnouncedRows = self.announced.iter().collect();
+        store.announce(announced.rows().collect())?;
         let known = self.known(store)?;
         let (mut breaks, mut buffer, mut keys) = (Vec::new(), Vec::new(), Vec::new());
         let mut orders = Vec::new();

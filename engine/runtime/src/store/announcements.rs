@@ -17,7 +17,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreFault::DiskFull`], [`StoreFault::Poisoned`] after an earlier disk failure, else what the disk says.
-    pub fn announce(&self, mut rows: Vec<(AnnouncementKey, Vec<u8>)>) -> Result<(), StoreFault> {
+    pub fn announce<R: Into<Bytes>>(&self, mut rows: Vec<(AnnouncementKey, R)>) -> Result<(), StoreFault> {
         let fault = |e| self.fault("write announcements", e);
         rows.sort_unstable_by_key(|(key, _)| *key);
         rows.dedup_by_key(|(key, _)| *key);
