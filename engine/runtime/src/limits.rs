@@ -13,6 +13,8 @@ pub struct Limits {
     /// Orders captured in one go for a checkpoint, so that a million live orders need neither a long pause nor a copy
     /// of them all.
     pub rows_at_once: usize,
+    /// Live orders that all shards together keep as they are; more are packed until something happens to them.
+    pub open_orders: usize,
     /// Lines after which statements are handed to the archive.
     pub hand_over_lines: usize,
     /// Orders from which a feed of the archive is worth its fixed cost.
@@ -30,6 +32,7 @@ impl Limits {
         recovered_at_once: 10_000,
         wakes_at_once: 4_096,
         rows_at_once: 1_000,
+        open_orders: 32_768,
         hand_over_lines: 500_000,
         feed_orders: 50_000,
         replay_orders: 100_000,

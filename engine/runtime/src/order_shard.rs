@@ -3,6 +3,7 @@
 //! No actor and no thread is in here: an actor feeds it messages and carries out what it hands to [`Outside`]. Every
 //! decision is the core's.
 
+mod live;
 mod outbox;
 mod requests;
 mod upkeep;
@@ -21,11 +22,13 @@ use suanpan_model::{
 
 use crate::api::OrderSummary;
 use crate::codec::decode_marked_row;
-use crate::messages::{Finished, FinishedOrder, HoldAsk, LogBatch, Rows, VoidAsk};
-use crate::shared::{Registry, Shared, count};
+use crate::messages::{Finished, HoldAsk, LogBatch, Rows, VoidAsk};
+use crate::shared::{Campaigns, Registry, Shared, count};
 use crate::store::KeyFilter;
 use crate::timers::Timers;
 
+use live::{Live, LiveOrders};
+use outbox::Tally;
 pub use outbox::{Outbox, announced};
 use requests::{Purpose, Reserving, Waiter};
 use upkeep::{Captured, Checkpointing};
@@ -51,24 +54,37 @@ pub trait Outside {
     fn has_room_for_rows(&self) -> bool;
 }
 
-/// An order in memory.
-#[derive(Debug)]
-pub(crate) struct Live {
-    order: Arc<Order>,
-    /// The earliest timer that is set for it.
-    scheduled: TimestampMs,
-    /// Whether it changed since the last checkpoint.
-    dirty: bool,
-    /// Whether a checkpoint row of it exists.
-    has_row: bool,
-    /// The batch that holds its last record.
-    last_batch: u64,
+/// What accounts and campaigns are, as far as orders asked. Each shard keeps its own copy, so that neither an index nor
+/// a count of references is contended for.
+#[derive(Default)]
+struct FactsCache {
+    /// They never change.
+    accounts: RefCell<FxHashMap<AccountId, AccountFacts>>,
+    campaigns: RefCell<OwnCampaigns>,
 }
 
-/// What accounts are, as far as orders asked: it never changes, so each shard keeps its own copy and the shared index
-/// is not contended for.
+/// Copies of campaigns, and the state of all of which they are copies.
 #[derive(Default)]
-struct FactsCache(RefCell<FxHashMap<AccountId, AccountFacts>>);
+struct OwnCampaigns {
+    of: Option<Arc<Campaigns>>,
+    copies: FxHashMap<CampaignId, Arc<Campaign>>,
+}
+
+impl OwnCampaigns {
+    fn get(&mut self, id: CampaignId, registry: &Registry) -> Option<Arc<Campaign>> {
+        let now = registry.campaigns();
+        if !self.of.as_ref().is_some_and(|known| Arc::ptr_eq(known, &now)) {
+            *self = Self { of: Some(Arc::clone(&now)), copies: FxHashMap::default() };
+        }
+        if let Some(own) = self.copies.get(&id) {
+            return Some(Arc::clone(own));
+        }
+        let (campaign, _) = now.get(&id)?;
+        let own = Arc::new(Campaign::clone(campaign));
+        self.copies.insert(id, Arc::clone(&own));
+        Some(own)
+    }
+}
 
 /// The shared registry behind a shard's own copy.
 struct Known<'a> {
@@ -78,16 +94,16 @@ struct Known<'a> {
 
 impl Directory for Known<'_> {
     fn account(&self, id: AccountId) -> Option<AccountFacts> {
-        let known = self.cache.0.borrow().get(&id).copied();
+        let known = self.cache.accounts.borrow().get(&id).copied();
         known.or_else(|| {
             let facts = self.registry.account(id)?;
-            self.cache.0.borrow_mut().insert(id, facts);
+            self.cache.accounts.borrow_mut().insert(id, facts);
             Some(facts)
         })
     }
 
     fn campaign(&self, id: CampaignId) -> Option<Arc<Campaign>> {
-        self.registry.campaign(id)
+        self.cache.campaigns.borrow_mut().get(id, self.registry)
     }
 }
 
@@ -95,13 +111,12 @@ impl Directory for Known<'_> {
 pub struct OrderShard {
     index: usize,
     shared: Arc<Shared>,
-    live: FxHashMap<OrderId, Live>,
-    /// Orders that ended and wait for the archive.
-    finished: FxHashMap<OrderId, FinishedOrder>,
+    /// Those that are live, and those that ended and wait for the archive.
+    live: LiveOrders,
     /// Room to encode rows in.
     row_buffer: Vec<u8>,
-    /// Orders in memory, and those that are being recorded, by the fingerprint of the platform's number.
-    by_key: FxHashMap<u128, OrderId>,
+    /// Orders of which nothing is recorded yet, by the fingerprint of the platform's number.
+    creating: FxHashMap<u128, OrderId>,
     archived: KeyFilter,
     /// Decisions that wait for holds.
     reserving: FxHashMap<OrderId, Reserving>,
@@ -137,13 +152,13 @@ impl OrderShard {
         last_id: OrderId,
         durable: Lsn,
     ) -> Self {
+        let open_max = shared.limits.open_orders.div_ceil(shards);
         Self {
             index,
             shared,
-            live: FxHashMap::default(),
-            finished: FxHashMap::default(),
+            live: LiveOrders::new(open_max),
             row_buffer: Vec::new(),
-            by_key: FxHashMap::default(),
+            creating: FxHashMap::default(),
             archived,
             reserving: FxHashMap::default(),
             asks: (0..shards).map(|_| Vec::new()).collect(),
@@ -165,14 +180,15 @@ impl OrderShard {
     /// Puts an order in memory, at recovery or when news of an archived one arrives.
     pub fn insert(&mut self, order: Arc<Order>, has_row: bool, dirty: bool) {
         self.last_id = self.last_id.max(order.id);
-        self.by_key.insert(order.terms.key(), order.id);
         self.shared.gate.orders_came(1);
-        let scheduled = order.next_due();
-        self.timers.set(scheduled, order.id);
         if order.needs_operator() {
             self.needing_operator.insert(order.id);
         }
-        self.live.insert(order.id, Live { order, scheduled, dirty, has_row, last_batch: 0 });
+        let mut live = Live::new(order);
+        (live.dirty, live.has_row, live.scheduled) = (dirty, has_row, live.due);
+        self.timers.set(live.due, live.id());
+        self.live.insert(live);
+        self.live.pack();
     }
 
     /// Remembers to delete a checkpoint row, because the archive has the order.
@@ -182,7 +198,7 @@ impl OrderShard {
 
     /// Starts work after a recovery: calls that were under way are asked about, finished orders go to the archive.
     pub fn recover(&mut self, outside: &mut dyn Outside) {
-        self.recovering = self.live.keys().copied().collect();
+        self.recovering = self.live.iter().map(Live::id).collect();
         self.recover_some(outside);
     }
 
@@ -191,7 +207,7 @@ impl OrderShard {
         let now = self.shared.clock.now();
         let from = self.recovering.len().saturating_sub(self.shared.limits.recovered_at_once);
         for id in self.recovering.split_off(from) {
-            let ended = self.live.get(&id).is_some_and(|live| live.order.is_finished());
+            let ended = self.live.open(id).is_some_and(|live| live.order().is_finished());
             if ended {
                 self.outbox.finished.push(id);
             } else if let Err(reject) = self.act(id, &OrderCommand::Recover, now, None) {
@@ -212,8 +228,8 @@ impl OrderShard {
     /// Orders whose money waits for an operator, oldest first.
     #[must_use]
     pub fn needing_operator(&self) -> Vec<Arc<Order>> {
-        let order = |id| self.live.get(id).map(|live| Arc::clone(&live.order));
-        self.needing_operator.iter().filter_map(order).collect()
+        let orders = self.needing_operator.iter();
+        orders.filter_map(|id| self.live.get(*id).map(Live::look)).collect()
     }
 
     /// Takes in a report; false when the archive, which has the order, cannot be read just now: the report may tell of
@@ -273,12 +289,12 @@ impl OrderShard {
         now: TimestampMs,
         granted: Option<Granted<'_>>,
     ) -> Result<Decided, Reject> {
-        if self.live.contains_key(&id) {
+        if self.live.get(id).is_some() {
             return self.decide_live(id, command, now, granted);
         }
         self.revive(id)?;
         let decided = self.decide_live(id, command, now, granted);
-        if self.live.get(&id).is_some_and(|live| live.order.is_finished()) {
+        if self.live.open(id).is_some_and(|live| live.order().is_finished()) {
             // It goes back to where it came from.
             self.outbox.finished.push(id);
         }
@@ -292,19 +308,20 @@ impl OrderShard {
         now: TimestampMs,
         granted: Option<Granted<'_>>,
     ) -> Result<Decided, Reject> {
-        let live = self.live.get_mut(&id).ok_or_else(unknown_order)?;
+        let live = self.live.open(id).ok_or_else(unknown_order)?;
         let policies = self.shared.registry.policies();
-        let policy = policies.get(&live.order.terms.platform).ok_or_else(unknown_platform)?;
+        let order = live.order();
+        let policy = policies.get(&order.terms.platform).ok_or_else(unknown_platform)?;
         let router = self.shared.router.load();
         let directory = Known { registry: &self.shared.registry, cache: &self.facts };
         let standing = self.shared.learner.board();
         let context = Context { now, policy, router: &router, standing, directory: &directory, granted };
-        let events = match order::decide(&live.order, command, &context)? {
-            Decision::Repeat => return Ok(Decided::Told(summary(&live.order, true))),
+        let events = match order::decide(order, command, &context)? {
+            Decision::Repeat => return Ok(Decided::Told(summary(order, true))),
             Decision::NeedsHolds(needed) => return Ok(Decided::Needs(needed)),
             Decision::Moved(events) => events,
         };
-        let order = Arc::make_mut(&mut live.order);
+        let order = Arc::make_mut(order);
         for event in &events {
             order::apply(order, now, event);
         }
@@ -314,7 +331,7 @@ impl OrderShard {
             order::effects(order, event, sms_code, &mut |call| self.outbox.calls.push(call));
         }
         let told = summary(order, false);
-        if live.order.needs_operator() {
+        if order.needs_operator() {
             self.needing_operator.insert(id);
         } else if !self.needing_operator.is_empty() {
             self.needing_operator.remove(&id);
@@ -327,7 +344,6 @@ impl OrderShard {
     /// what is known here, so it counts as changed.
     fn revive(&mut self, id: OrderId) -> Result<(), Reject> {
         let order = self.ended_order(id)?.ok_or_else(unknown_order)?;
-        self.finished.remove(&id);
         self.insert(Arc::new(order), false, true);
         Ok(())
     }
@@ -338,8 +354,8 @@ impl OrderShard {
             tracing::error!(order = %id, %what, "the archive cannot be read");
             Reject::new(RejectCode::Unavailable, "", "an archive that can be read; try again later")
         };
-        let row = match self.finished.get(&id) {
-            Some(finished) => Some(finished.row.clone()),
+        let row = match self.live.ended(id) {
+            Some(row) => Some(row.clone()),
             None => self.shared.store.order(id.0).map_err(|fault| unavailable(fault.to_string()))?,
         };
         let order = row.map(|bytes| decode_marked_row(&bytes).map(|(_, order)| order)).transpose();
@@ -387,22 +403,21 @@ fn record(
     timers: &mut Timers,
     outbox: &mut Outbox,
 ) {
-    let order = &live.order;
     live.dirty = true;
     live.last_batch = outbox.sent() + 1;
+    let scheduled = live.scheduled;
+    let order = &**live.order();
     for event in &events {
-        meter(shared, order, event);
+        meter(shared, order, event, &mut outbox.tally);
         outbox.observe(order, event, now);
     }
     let due = order.next_due();
-    if due < live.scheduled {
-        live.scheduled = due;
+    if due < scheduled {
         timers.set(due, order.id);
     }
     if order.is_finished() {
         outbox.finished.push(order.id);
-        count(&shared.counters.finished, 1);
-        count(&shared.counters.ended[order.status as usize], 1);
+        outbox.tally.ended[order.status as usize] += 1;
     }
     if shared.registry.policies().get(&order.terms.platform).is_some_and(|policy| policy.announces) {
         outbox.announce(order, &events);
@@ -411,16 +426,17 @@ fn record(
         outbox.tell(order, now, &events);
     }
     outbox.write(&Record::Order { order: order.id, at: now, events });
+    (live.due, live.scheduled) = (due, scheduled.min(due));
 }
 
 /// Counts what happens to orders.
-fn meter(shared: &Shared, order: &Order, event: &OrderEvent) {
+fn meter(shared: &Shared, order: &Order, event: &OrderEvent, tally: &mut Tally) {
     match event {
         OrderEvent::Contradicted { attempt, said } => {
             count(&shared.counters.contradictions, 1);
             tracing::warn!(order = %order.id, %attempt, %said, "a channel contradicts what is known");
         }
-        OrderEvent::Created { .. } => count(&shared.counters.created, 1),
+        OrderEvent::Created { .. } => tally.created += 1,
         OrderEvent::AttemptStarted { .. }
         | OrderEvent::AttemptAccepted { .. }
         | OrderEvent::AttemptFailed { .. }

@@ -27,13 +27,16 @@ use crate::store::Store;
 /// The name under which a platform knows an account.
 pub type AccountName = (PlatformId, AccountType, SmolStr);
 
+/// Campaigns, with the accounts of their stocks.
+pub type Campaigns = FxHashMap<CampaignId, (Arc<Campaign>, AccountId)>;
+
 /// Accounts, platforms and campaigns, as orders look them up.
 #[derive(Default)]
 pub struct Registry {
     accounts: DashMap<AccountId, AccountFacts>,
     names: DashMap<AccountName, AccountId>,
     policies: ArcSwap<FxHashMap<PlatformId, Arc<PlatformPolicy>>>,
-    campaigns: ArcSwap<FxHashMap<CampaignId, (Arc<Campaign>, AccountId)>>,
+    campaigns: ArcSwap<Campaigns>,
     next_number: AtomicU64,
 }
 
@@ -131,6 +134,12 @@ impl Registry {
             platform: campaign.platform,
             reference,
         }
+    }
+
+    /// All campaigns as they are now.
+    #[must_use]
+    pub fn campaigns(&self) -> arc_swap::Guard<Arc<Campaigns>> {
+        self.campaigns.load()
     }
 
     /// The account of a campaign's stock.
@@ -250,10 +259,10 @@ impl Gate {
         self.in_flight.fetch_sub(answers, Ordering::AcqRel);
     }
 
-    /// Whether there is room for another order.
+    /// Whether there is room for another order beside `more` that are not counted yet.
     #[must_use]
-    pub fn has_room_for_orders(&self) -> bool {
-        self.live_orders.load(Ordering::Relaxed) < self.live_orders_max
+    pub fn has_room_for_orders(&self, more: usize) -> bool {
+        self.live_orders.load(Ordering::Relaxed) + more < self.live_orders_max
             && self.archive_lag.load(Ordering::Relaxed) < self.archive_lag_max
     }
 

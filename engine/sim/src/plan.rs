@@ -234,6 +234,7 @@ fn limits(dice: &mut Dice) -> Limits {
         feed_orders: dice.pick(&[1, 5, 50_000]),
         replay_orders: dice.pick(&[1, 6, 100_000]),
         replay_lines: dice.pick(&[10, 100, 4_000_000]),
+        open_orders: dice.pick(&[1, 8, 32_768]),
     }
 }
 

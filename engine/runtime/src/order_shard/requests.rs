@@ -80,7 +80,7 @@ impl OrderShard {
         if let Some(known) = self.known(key)? {
             return repeat_or_conflict(&known, &terms).map(Some);
         }
-        if !self.shared.gate.has_room_for_orders() {
+        if !self.shared.gate.has_room_for_orders(self.outbox.tally.came) {
             return Err(busy());
         }
         let policies = self.shared.registry.policies();
@@ -93,7 +93,7 @@ impl OrderShard {
         if needed.is_empty() {
             return self.create(id, terms, SmallVec::new(), now).map(Some);
         }
-        self.by_key.insert(key, id);
+        self.creating.insert(key, id);
         self.reserve(id, Purpose::Creating(terms), needed, Some((ticket, Arc::clone(sink))));
         Ok(None)
     }
@@ -108,11 +108,11 @@ impl OrderShard {
     ) {
         let terms = match &purpose {
             Purpose::Creating(terms) => Some(Arc::clone(terms)),
-            Purpose::Deciding(_) => self.live.get(&id).map(|live| Arc::clone(&live.order.terms)),
+            Purpose::Deciding(_) => self.live.open(id).map(|live| Arc::clone(&live.order().terms)),
         };
         // What the order has just given its receivers must reach them before it is held there: until the log has it, they
         // would seem to have spent it.
-        let after = self.live.get(&id).map_or(0, |live| live.last_batch);
+        let after = self.live.get(id).map_or(0, |live| live.last_batch);
         let at_once = after <= self.outbox.committed();
         let asks = terms.iter().flat_map(|terms| needed.iter().map(|need| self.ask(id, need, terms)));
         let asks: SmallVec<[_; 4]> = asks.collect();
@@ -173,13 +173,10 @@ impl OrderShard {
             order::effects(&order, event, None, &mut |call| self.outbox.calls.push(call));
         }
         let told = summary(&order, false);
-        self.by_key.insert(order.terms.key(), id);
-        self.shared.gate.orders_came(1);
-        let order = Arc::new(order);
-        let mut live =
-            Live { order, scheduled: TimestampMs::NEVER, dirty: true, has_row: false, last_batch: 0 };
+        self.outbox.tally.came += 1;
+        let mut live = Live::new(Arc::new(order));
         record(&mut live, now, events, &self.shared, &mut self.timers, &mut self.outbox);
-        self.live.insert(id, live);
+        self.live.insert(live);
         Ok(told)
     }
 
@@ -187,7 +184,7 @@ impl OrderShard {
     pub(super) fn give_up_reserving(&mut self) {
         for (_, reserving) in self.reserving.drain() {
             if let Purpose::Creating(terms) = &reserving.purpose {
-                self.by_key.remove(&terms.key());
+                self.creating.remove(&terms.key());
             }
             if let Some((ticket, sink)) = reserving.waiter {
                 let expected = "an engine that was restarted; nothing was recorded";
@@ -225,14 +222,11 @@ impl OrderShard {
         let Reserving { purpose, needed, granted, refused, waiter, .. } = reserving;
         let (result, used) = match purpose {
             Purpose::Creating(terms) => {
-                let key = terms.key();
+                self.creating.remove(&terms.key());
                 let result = match refused {
                     Some(reject) => Err(reject),
                     None => self.create(id, terms, granted.iter().copied().collect(), now),
                 };
-                if result.is_err() {
-                    self.by_key.remove(&key);
-                }
                 let used = result.is_ok();
                 (result, used)
             }
@@ -283,26 +277,22 @@ impl OrderShard {
 
     /// The order with this key, wherever it is; `in_progress` while its holds are being placed.
     fn known(&self, key: u128) -> Result<Option<Arc<Order>>, Reject> {
-        let id = match self.by_key.get(&key) {
-            Some(id) if self.is_creating(*id) => {
-                let expected = "the answer to the first request with this number; ask again in a second";
-                return Err(Reject::new(RejectCode::InProgress, "order_no", expected));
-            }
-            Some(id) => Some(*id),
+        if self.creating.contains_key(&key) {
+            let expected = "the answer to the first request with this number; ask again in a second";
+            return Err(Reject::new(RejectCode::InProgress, "order_no", expected));
+        }
+        let id = match self.live.id_of(key) {
+            Some(id) => Some(id),
             None if self.archived.contains(key) => self.archived_id(key)?,
             None => None,
         };
         id.map_or(Ok(None), |id| self.order(id))
     }
 
-    fn is_creating(&self, id: OrderId) -> bool {
-        self.reserving.get(&id).is_some_and(|one| matches!(one.purpose, Purpose::Creating(_)))
-    }
-
     /// The order with this number, wherever it is.
     fn order(&self, id: OrderId) -> Result<Option<Arc<Order>>, Reject> {
-        match self.live.get(&id) {
-            Some(live) => Ok(Some(Arc::clone(&live.order))),
+        match self.live.get(id) {
+            Some(live) => Ok(Some(live.look())),
             None => Ok(self.ended_order(id)?.map(Arc::new)),
         }
     }
@@ -316,23 +306,23 @@ impl OrderShard {
     }
 
     /// The number of the order that a caller names, when it is the caller's.
-    fn find(&self, platform: Option<PlatformId>, order: OrderRef) -> Result<OrderId, Reject> {
+    fn find(&mut self, platform: Option<PlatformId>, order: OrderRef) -> Result<OrderId, Reject> {
         let id = match order {
             OrderRef::Id(id) => id,
-            OrderRef::Key(key) => match self.by_key.get(&key) {
-                Some(id) => *id,
+            OrderRef::Key(key) => match self.live.id_of(key) {
+                Some(id) => id,
                 None => self.archived_id(key)?.ok_or_else(unknown_order)?,
             },
         };
         let Some(platform) = platform else { return Ok(id) };
-        let owner = match self.live.get(&id) {
-            Some(live) => live.order.terms.platform,
+        let owner = match self.live.open(id) {
+            Some(live) => live.order().terms.platform,
             None => self.ended_order(id)?.ok_or_else(unknown_order)?.terms.platform,
         };
         if owner == platform { Ok(id) } else { Err(unknown_order()) }
     }
 
-    fn query(&self, platform: Option<PlatformId>, order: OrderRef) -> Result<Arc<Order>, Reject> {
+    fn query(&mut self, platform: Option<PlatformId>, order: OrderRef) -> Result<Arc<Order>, Reject> {
         let id = self.find(platform, order)?;
         self.order(id)?.ok_or_else(unknown_order)
     }

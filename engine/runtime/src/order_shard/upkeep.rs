@@ -4,7 +4,7 @@ use suanpan_model::{DurationMs, Lsn, OrderCommand, OrderId};
 
 use super::outbox::Waiting;
 use super::{Live, OrderShard, Outside};
-use crate::codec::{mark_row, marked_row};
+use crate::codec::mark_row;
 use crate::messages::{Finished, FinishedOrder, Rows, Source};
 use crate::store::{CheckpointRows, Table};
 
@@ -44,6 +44,8 @@ impl OrderShard {
 
     /// Hands what can go to the log writer and answers what waits for nothing.
     pub(super) fn settle(&mut self, outside: &mut dyn Outside) {
+        self.live.pack();
+        self.outbox.tally.count(&self.shared);
         for (shard, asks) in self.asks.iter_mut().enumerate().filter(|(_, asks)| !asks.is_empty()) {
             outside.hold(shard, std::mem::take(asks));
         }
@@ -71,18 +73,16 @@ impl OrderShard {
         let mut orders = Vec::with_capacity(ids.len());
         for id in ids {
             // News may have come since: then the order is handed over when that is durable, too.
-            let is_over =
-                |live: &Live| live.order.is_finished() && live.last_batch <= self.outbox.committed();
-            if !self.live.get(&id).is_some_and(is_over) {
-                continue;
-            }
-            let Some(live) = self.live.remove(&id) else { continue };
-            if live.has_row {
-                self.rows_to_delete.push(id);
-            }
-            let finished = FinishedOrder::new(&live.order, self.outbox.durable(), &mut self.row_buffer);
-            self.finished.insert(id, finished.clone());
-            orders.push(finished);
+            let (committed, durable) = (self.outbox.committed(), self.outbox.durable());
+            orders.extend(self.live.end(id, |live| {
+                if live.last_batch > committed || !live.order().is_finished() {
+                    return None;
+                }
+                if live.has_row {
+                    self.rows_to_delete.push(id);
+                }
+                Some(FinishedOrder::new(live.order(), durable, &mut self.row_buffer))
+            }));
         }
         if !orders.is_empty() {
             self.shared.gate.orders_finished(orders.len());
@@ -94,11 +94,7 @@ impl OrderShard {
     pub fn on_archived(&mut self, orders: &[FinishedOrder]) {
         self.shared.gate.orders_archived(orders.len());
         for order in orders {
-            // An order that was brought back meanwhile, and may have ended again, stays.
-            if self.finished.get(&order.id).is_some_and(|known| known.applied == order.applied) {
-                self.finished.remove(&order.id);
-                self.by_key.remove(&order.key);
-            }
+            self.live.forget(order);
             self.archived.insert(order.key);
         }
     }
@@ -114,8 +110,8 @@ impl OrderShard {
         }
         self.hear_postponed();
         for id in self.timers.take_due(now, self.shared.limits.wakes_at_once) {
-            let Some(live) = self.live.get_mut(&id) else { continue };
-            let due = live.order.next_due();
+            let Some(live) = self.live.get_mut(id) else { continue };
+            let due = live.due;
             live.scheduled = due;
             if due > now {
                 self.timers.set(due, id);
@@ -124,17 +120,16 @@ impl OrderShard {
             } else if let Err(reject) = self.act(id, &OrderCommand::Wake, now, None) {
                 tracing::error!(order = %id, %reject, "an order cannot be woken; trying again in a minute");
                 self.timers.set(now + DurationMs::from_secs(60), id);
-            } else if let Some(live) = self.live.get_mut(&id) {
-                let due = live.order.next_due();
-                live.scheduled = due;
-                self.timers.set(due, id);
+            } else if let Some(live) = self.live.get_mut(id) {
+                live.scheduled = live.due;
+                self.timers.set(live.due, id);
             }
         }
         if self.timers.is_stale(self.live.len()) {
             self.timers.clear();
-            for (id, live) in &mut self.live {
-                live.scheduled = live.order.next_due();
-                self.timers.set(live.scheduled, *id);
+            for live in self.live.iter_mut() {
+                live.scheduled = live.due;
+                self.timers.set(live.due, live.id());
             }
         }
         self.settle(outside);
@@ -144,7 +139,7 @@ impl OrderShard {
     /// A checkpoint is wanted; `durable` is the position up to which the whole log is. Everything of this shard up to
     /// there is in the orders that changed by now, so the log is needed from there on only.
     pub fn on_checkpoint(&mut self, epoch: u64, durable: Lsn, outside: &mut dyn Outside) {
-        let changed = self.live.iter().filter(|(_, live)| live.dirty).map(|(id, _)| *id);
+        let changed = self.live.iter().filter(|live| live.dirty).map(Live::id);
         self.checkpoints.push_back(Checkpointing {
             epoch,
             replay_from: durable.max(self.outbox.durable()),
@@ -163,19 +158,19 @@ impl OrderShard {
             let mut rows = CheckpointRows::new(Table::LiveOrders);
             let from = checkpoint.left.len().saturating_sub(self.shared.limits.rows_at_once);
             for id in checkpoint.left.drain(from..) {
-                let Some(live) = self.live.get_mut(&id) else {
+                let Some(live) = self.live.get_mut(id) else {
                     // It ended since: the archive has it before these rows are written, and an older row must go.
                     rows.delete(id.0.to_be_bytes());
                     continue;
                 };
                 live.dirty = false;
                 live.has_row = true;
-                rows.upsert(id.0.to_be_bytes(), marked_row(&*live.order));
+                rows.upsert(id.0.to_be_bytes(), live.row());
             }
             let is_last = checkpoint.left.is_empty();
             // An order that was brought back since keeps the row that was captured after that, and only that: an older one
             // knows less than the archive.
-            let has_newer = |id: &OrderId| self.live.get(id).is_some_and(|live| live.has_row);
+            let has_newer = |id: &OrderId| self.live.get(*id).is_some_and(|live| live.has_row);
             for id in checkpoint.deleted.drain(..).filter(|id| !has_newer(id)) {
                 rows.delete(id.0.to_be_bytes());
             }

@@ -1,0 +1,148 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use smallvec::smallvec;
+use suanpan_core::order::born;
+use suanpan_model::order::SubOrder;
+use suanpan_model::policy::Agreement;
+use suanpan_model::{AccountId, AccountType, Amount, Currency, OrderEvent, OrderTerms, PayKind, PlatformId};
+
+use super::*;
+
+fn order(number: u64) -> Order {
+    let amount = Amount::from_minor(100 + number);
+    let merchant = AccountId::opened(AccountType::Settlement, 1, 1);
+    let terms = OrderTerms {
+        platform: PlatformId(1),
+        order_no: number.to_string().into(),
+        payer: "B1".into(),
+        payer_account: None,
+        amount,
+        currency: Currency::Cny,
+        kind: PayKind::Gateway,
+        bank: None,
+        card_type: None,
+        agreement_no: "".into(),
+        description: "tea".into(),
+        expires_at: TimestampMs(1_000),
+        escrow: true,
+        virtual_goods: false,
+        coupons: vec![],
+        sub_orders: smallvec![SubOrder { merchant, amount }],
+        splits: smallvec![],
+        callback: "".into(),
+        metadata: vec![],
+        attributes: None,
+    };
+    let created =
+        OrderEvent::Created { terms: Arc::new(terms), holds: smallvec![], agreement: Agreement::default() };
+    born(OrderId(number << 8), TimestampMs(number), &created)
+}
+
+fn finished(order: &Order, applied: u64) -> FinishedOrder {
+    FinishedOrder::new(order, Lsn(applied), &mut Vec::new())
+}
+
+/// What may be done to an order.
+#[derive(Clone, Copy, Debug)]
+enum Deed {
+    Insert,
+    Change,
+    Look,
+    End,
+    Forget,
+    ForgetOlder,
+    Pack,
+}
+
+const DEEDS: [Deed; 7] =
+    [Deed::Insert, Deed::Change, Deed::Look, Deed::End, Deed::Forget, Deed::ForgetOlder, Deed::Pack];
+
+/// The plainest twin: an order, and whether it has ended.
+type Twin = BTreeMap<u64, (Order, Option<u64>)>;
+
+fn compare(orders: &LiveOrders, twin: &Twin) {
+    for number in 0..12 {
+        let (id, key) = (OrderId(number << 8), order(number).terms.key());
+        let known = twin.get(&number);
+        let live = known.filter(|(_, ended)| ended.is_none()).map(|(order, _)| order);
+        assert_eq!(orders.get(id).map(|live| (*live.look()).clone()).as_ref(), live, "{number}");
+        let ended = orders.ended(id).map(|row| unpack(row));
+        assert_eq!(
+            ended.as_ref(),
+            known.filter(|(_, ended)| ended.is_some()).map(|(order, _)| order),
+            "{number}"
+        );
+        assert_eq!(orders.id_of(key), known.map(|_| id), "{number}");
+    }
+    let mut live: Vec<_> = orders.iter().map(Live::id).collect();
+    live.sort_unstable();
+    let known = twin.iter().filter(|(_, (_, ended))| ended.is_none());
+    assert_eq!(live, known.map(|(number, _)| OrderId(number << 8)).collect::<Vec<_>>());
+    assert_eq!(orders.len(), live.len());
+}
+
+proptest! {
+    #[test]
+    fn orders_are_what_a_plain_map_says(
+        open_max in 0_usize..4,
+        deeds in proptest::collection::vec((0_u64..12, 0_usize..DEEDS.len()), 0..120),
+    ) {
+        let (mut orders, mut twin) = (LiveOrders::new(open_max), Twin::new());
+        for (applied, (number, deed)) in (1_u64..).zip(deeds) {
+            let id = OrderId(number << 8);
+            match DEEDS[deed] {
+                Deed::Insert => {
+                    if twin.get(&number).is_none_or(|(_, ended)| ended.is_some()) {
+                        let again = twin.get(&number).map_or_else(|| order(number), |(order, _)| order.clone());
+                        orders.insert(Live::new(Arc::new(again.clone())));
+                        twin.insert(number, (again, None));
+                    }
+                }
+                Deed::Change => {
+                    let live = orders.open(id);
+                    let known = twin.get_mut(&number).filter(|(_, ended)| ended.is_none());
+                    assert_eq!(live.is_some(), known.is_some());
+                    if let (Some(live), Some((order, _))) = (live, known) {
+                        Arc::make_mut(live.order()).contradictions += 1;
+                        order.contradictions += 1;
+                    }
+                }
+                Deed::Look => compare(&orders, &twin),
+                Deed::End => {
+                    if let Some((_, ended)) = twin.get_mut(&number).filter(|(_, ended)| ended.is_none()) {
+                        orders.end(id, |live| Some(finished(live.order(), applied))).unwrap();
+                        *ended = Some(applied);
+                    }
+                }
+                Deed::Forget => {
+                    if let Some((order, Some(applied))) = twin.get(&number) {
+                        orders.forget(&finished(order, *applied));
+                        twin.remove(&number);
+                    }
+                }
+                Deed::ForgetOlder => orders.forget(&finished(&order(number), 0)),
+                Deed::Pack => orders.pack(),
+            }
+        }
+        compare(&orders, &twin);
+        orders.pack();
+        compare(&orders, &twin);
+    }
+}
+
+#[test]
+fn what_was_not_looked_for_is_packed_first() {
+    let mut orders = LiveOrders::new(2);
+    for number in 0..4 {
+        orders.insert(Live::new(Arc::new(order(number))));
+    }
+    orders.open(OrderId(0)).unwrap();
+    orders.pack();
+    let packed: Vec<_> = orders.iter().filter(|live| live.is_packed()).map(|live| live.id().0 >> 8).collect();
+    assert_eq!(packed, [1, 2]);
+    orders.open(OrderId(1 << 8)).unwrap();
+    orders.pack();
+    let packed: Vec<_> = orders.iter().filter(|live| live.is_packed()).map(|live| live.id().0 >> 8).collect();
+    assert_eq!(packed, [2, 3]);
+}
