@@ -3,6 +3,7 @@
 //! A shard that panics is poisoned: it is dropped, the engine says that it is unavailable, and the state is rebuilt
 //! from the log at the next start. Nothing that was acknowledged is in danger: the log has it.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -12,18 +13,18 @@ use crossbeam::channel::Sender;
 use rustc_hash::FxHashMap;
 use suanpan_channels::{Adapter, ReportSink};
 use suanpan_model::{
-    AccountId, Announced, ChannelId, ChannelReport, ChannelRequest, Lsn, Order, Reject, RejectCode,
-    TimestampMs,
+    AccountId, ChannelId, ChannelReport, ChannelRequest, Lsn, Order, Reject, RejectCode, TimestampMs,
 };
 use tokio::sync::oneshot;
 
 use crate::api::{Answer, AnswerSink, Balance, Request, StatementLine, StatementQuery};
 use crate::balance_shard::{self, BalanceShard, Told};
+use crate::bell::Bell;
 use crate::journal::JournalFault;
 use crate::log_writer::{self, LogMessage, TrialSender};
 use crate::messages::{
-    AccountCommand, Finished, FinishedOrder, HoldAnswer, HoldAsk, KeeperMessage, LogBatch, Rows, Source,
-    TimedInstruction, VoidAsk,
+    AccountCommand, AnnouncedRows, Finished, FinishedOrder, HoldAnswer, HoldAsk, Instructions, KeeperMessage,
+    LogBatch, Rows, Source, VoidAsk,
 };
 use crate::order_shard::{self, OrderShard};
 use crate::shared::Shared;
@@ -36,6 +37,10 @@ const TICK: Duration = Duration::from_millis(50);
 /// Messages that may wait for the store keeper while a checkpoint goes on.
 const KEEPER_BACKLOG: usize = 16;
 
+/// Archived orders that shards forget in one go, and the pause after that.
+const FORGOTTEN_AT_ONCE: usize = 1_000;
+const FORGETTING_PAUSE: Duration = Duration::from_millis(1);
+
 /// How often quiet shards hand their statement lines over.
 const STATEMENTS: Duration = Duration::from_secs(1);
 
@@ -46,11 +51,31 @@ pub struct Wiring {
     /// Balance actors, by shard.
     pub balances: Vec<Addr<BalanceActor>>,
     /// Channel actors.
-    pub channels: FxHashMap<ChannelId, Addr<ChannelActor>>,
+    pub channels: FxHashMap<ChannelId, ChannelAddress>,
     /// The log writer.
     pub log: Sender<LogMessage>,
     /// The store keeper.
     pub keeper: Sender<KeeperMessage>,
+}
+
+/// Where calls of a channel go.
+pub struct ChannelAddress {
+    actor: Addr<ChannelActor>,
+    bell: Arc<Bell<ChannelRequest>>,
+}
+
+impl ChannelAddress {
+    /// The address of an actor.
+    #[must_use]
+    pub fn new(actor: Addr<ChannelActor>) -> Self {
+        Self { actor, bell: Arc::default() }
+    }
+
+    fn call(&self, calls: Vec<ChannelRequest>) {
+        if self.bell.add(calls) {
+            self.actor.do_send(Calls { bell: Arc::clone(&self.bell) });
+        }
+    }
 }
 
 /// Addresses that are filled in when all actors are started. Nobody sends before that.
@@ -80,7 +105,7 @@ message!(
     /// Channels said something.
     Reports {
         /// What.
-        reports: Vec<ChannelReport>,
+        bell: Arc<Bell<ChannelReport>>,
     }
 );
 message!(
@@ -157,7 +182,7 @@ message!(
     /// The log tells what to do.
     Instruct {
         /// Instructions with the position of their batch.
-        chunks: Vec<(Lsn, Vec<TimedInstruction>)>,
+        chunks: Vec<(Lsn, Instructions)>,
         /// Position of the last record.
         durable: Lsn,
     }
@@ -198,7 +223,7 @@ message!(
     /// Channel calls.
     Calls {
         /// The calls.
-        calls: Vec<ChannelRequest>,
+        bell: Arc<Bell<ChannelRequest>>,
     }
 );
 
@@ -249,7 +274,7 @@ impl order_shard::Outside for Ports {
         }
         for (channel, calls) in by_channel {
             match self.wiring().channels.get(&channel) {
-                Some(address) => address.do_send(Calls { calls }),
+                Some(address) => address.call(calls),
                 None => tracing::error!(%channel, "there is no adapter for a channel of the routing table"),
             }
         }
@@ -295,9 +320,8 @@ struct Guarded<S> {
 }
 
 impl<S> Guarded<S> {
-    /// Work that comes with time, and not with a message: on a slow machine it may come before everybody is wired, and
-    /// is left until the next time.
-    fn at_times(&mut self, work: impl FnOnce(&mut S, &mut Ports)) {
+    /// Runs what the clock asks for. On a slow machine time passes also while the other actors are being started.
+    fn tick(&mut self, work: impl FnOnce(&mut S, &mut Ports)) {
         if self.ports.wiring.get().is_some() {
             self.run(work);
         }
@@ -333,7 +357,7 @@ impl Actor for OrderActor {
 
     fn started(&mut self, context: &mut Self::Context) {
         context.set_mailbox_capacity(0);
-        context.run_interval(TICK, |actor, _| actor.0.at_times(|shard, ports| shard.on_tick(ports)));
+        context.run_interval(TICK, |actor, _| actor.0.tick(|shard, ports| shard.on_tick(ports)));
     }
 }
 
@@ -367,7 +391,7 @@ macro_rules! forward {
     };
 }
 
-forward!(OrderActor, Reports, |shard, message, ports| shard.on_reports(message.reports, ports));
+forward!(OrderActor, Reports, |shard, message, ports| shard.on_reports(message.bell.take(), ports));
 forward!(OrderActor, HoldAnswers, |shard, message, ports| shard.on_holds(message.answers, ports));
 forward!(OrderActor, Committed, |shard, message, ports| {
     shard.on_committed(message.first, message.payload, ports);
@@ -399,7 +423,7 @@ impl Actor for BalanceActor {
     fn started(&mut self, context: &mut Self::Context) {
         context.set_mailbox_capacity(0);
         context.run_interval(STATEMENTS, |actor, _| {
-            actor.0.at_times(|shard, ports| shard.hand_over_statements(ports));
+            actor.0.tick(|shard, ports| shard.hand_over_statements(ports));
         });
     }
 }
@@ -478,25 +502,38 @@ impl Handler<Calls> for ChannelActor {
     type Result = ();
 
     fn handle(&mut self, message: Calls, context: &mut Self::Context) {
-        self.adapter.perform(self.clock.now(), message.calls, &self.sink);
+        self.adapter.perform(self.clock.now(), message.bell.take(), &self.sink);
         self.advance(context);
     }
 }
 
 /// Takes reports to the shards of their orders.
-pub struct ReportRouter(pub LateWiring);
+pub struct ReportRouter {
+    wiring: LateWiring,
+    /// What waits for each shard of orders.
+    bells: Vec<Arc<Bell<ChannelReport>>>,
+}
+
+impl ReportRouter {
+    /// A router to so many shards.
+    #[must_use]
+    pub fn new(shards: usize, wiring: LateWiring) -> Self {
+        Self { wiring, bells: (0..shards).map(|_| Arc::default()).collect() }
+    }
+}
 
 impl ReportSink for ReportRouter {
     fn deliver(&self, reports: Vec<ChannelReport>) {
-        let Some(wiring) = self.0.get() else { return };
-        let shards = wiring.orders.len();
+        let Some(wiring) = self.wiring.get() else { return };
+        let shards = self.bells.len();
         let mut by_shard: Vec<Vec<ChannelReport>> = (0..shards).map(|_| Vec::new()).collect();
         for report in reports {
             by_shard[report.order.shard(shards)].push(report);
         }
         for (shard, reports) in by_shard.into_iter().enumerate() {
-            if !reports.is_empty() {
-                wiring.orders[shard].do_send(Reports { reports });
+            let bell = &self.bells[shard];
+            if !reports.is_empty() && bell.add(reports) {
+                wiring.orders[shard].do_send(Reports { bell: Arc::clone(bell) });
             }
         }
     }
@@ -504,18 +541,25 @@ impl ReportSink for ReportRouter {
 
 /// Tells actors what the log writer and the keeper have to say.
 pub struct Herald {
-    /// Addresses.
-    pub wiring: LateWiring,
+    wiring: LateWiring,
+    /// Orders that shards were told to forget since they were last given time for other things.
+    forgotten: Cell<usize>,
 }
 
 impl Herald {
+    /// A herald to these addresses.
+    #[must_use]
+    pub fn new(wiring: LateWiring) -> Self {
+        Self { wiring, forgotten: Cell::new(0) }
+    }
+
     fn wiring(&self) -> &Wiring {
         self.wiring.get().expect("threads are started after the actors")
     }
 }
 
 impl log_writer::Listeners for Herald {
-    fn instruct(&self, shard: usize, chunks: Vec<(Lsn, Vec<TimedInstruction>)>, durable: Lsn) {
+    fn instruct(&self, shard: usize, chunks: Vec<(Lsn, Instructions)>, durable: Lsn) {
         self.wiring().balances[shard].do_send(Instruct { chunks, durable });
     }
 
@@ -527,7 +571,7 @@ impl log_writer::Listeners for Herald {
         }
     }
 
-    fn announced(&self, announced: Vec<Announced>) {
+    fn announced(&self, announced: Vec<AnnouncedRows>) {
         // A keeper that has ended takes nothing any more; the log has it.
         let _ = self.wiring().keeper.send(KeeperMessage::Announced(announced));
     }
@@ -549,7 +593,13 @@ impl log_writer::Listeners for Herald {
 
 impl keeper::Listeners for Herald {
     fn archived(&self, shard: usize, orders: Vec<FinishedOrder>) {
+        let forgotten = self.forgotten.get() + orders.len();
         self.wiring().orders[shard].do_send(Archived { orders });
+        // A feed archives tens of thousands at once: forgotten in one go, they would hold up everybody else's orders.
+        self.forgotten.set(forgotten % FORGOTTEN_AT_ONCE);
+        if forgotten >= FORGOTTEN_AT_ONCE {
+            std::thread::sleep(FORGETTING_PAUSE);
+        }
     }
 
     fn statements_archived(&self, shard: usize, hand_over: u64) {

@@ -8,6 +8,7 @@ pub mod actors;
 pub mod admission;
 pub mod api;
 pub mod balance_shard;
+pub mod bell;
 mod calls;
 pub mod clock;
 pub mod codec;

@@ -13,8 +13,8 @@ use suanpan_core::order::AccountFacts;
 use suanpan_model::ids::BUCKETS;
 
 use crate::actors::{
-    BalanceActor, ChannelActor, Herald, LateWiring, OrderActor, Ports, Recover, RecoverDebts, ReportRouter,
-    Voids, Wiring,
+    BalanceActor, ChannelActor, ChannelAddress, Herald, LateWiring, OrderActor, Ports, Recover, RecoverDebts,
+    ReportRouter, Voids, Wiring,
 };
 use crate::balance_shard::BalanceShard;
 use crate::clock::{Clock, SystemClock};
@@ -123,13 +123,13 @@ impl Running {
         let Inboxes { log, log_inbox, keeper, keeper_inbox } = inboxes;
         let writer = LogWriter::new(
             journal,
-            Herald { wiring: Arc::clone(&wiring) },
+            Herald::new(Arc::clone(&wiring)),
             Arc::clone(&shared),
             options.shards,
             options.checkpoint_every_bytes,
             Arc::clone(&commit_micros),
         );
-        let herald = Herald { wiring: Arc::clone(&wiring) };
+        let herald = Herald::new(Arc::clone(&wiring));
         let store_keeper = Keeper::new(Arc::clone(&shared), herald, log.clone(), 2 * options.shards);
         let (system, actors) = start_actors(orders, balances, &adapters, &shared, &wiring, log, keeper)?;
         let threads = vec![
@@ -301,7 +301,8 @@ fn start_actors(
             let arbiter = actix::Arbiter::new();
             let handle = arbiter.handle();
             arbiters.push(arbiter);
-            let sink: Arc<dyn ReportSink> = Arc::new(ReportRouter(Arc::clone(&wiring)));
+            let sink: Arc<dyn ReportSink> =
+                Arc::new(ReportRouter::new(order_addresses.len(), Arc::clone(&wiring)));
             let mut channels = FxHashMap::default();
             let mut waiting = Vec::with_capacity(adapters.len());
             for adapter in adapters {
@@ -311,7 +312,8 @@ fn start_actors(
             }
             // Wired first: a channel may have something to say as soon as its actor starts.
             for (id, actor) in waiting {
-                channels.insert(id, ChannelActor::start_in_arbiter(&handle, |_| actor));
+                let actor = ChannelActor::start_in_arbiter(&handle, |_| actor);
+                channels.insert(id, ChannelAddress::new(actor));
             }
             let wired =
                 Wiring { orders: order_addresses, balances: balance_addresses, channels, log, keeper };
