@@ -30,7 +30,7 @@ impl Encoder {
     #[inline]
     pub(super) fn number(&mut self, number: u64) {
         if number < 0x80 {
-            return self.byte(number as u8);
+            return self.byte((number & 0x7f) as u8);
         }
         let bits = u64::BITS - number.leading_zeros();
         let bytes = bits.div_ceil(7) as usize;
@@ -53,7 +53,7 @@ impl Encoder {
             self.byte((number & 0x7f) as u8 | 0x80);
             number >>= 7;
         }
-        self.number(number as u64);
+        self.number((number & 0xffff_ffff_ffff_ffff) as u64);
     }
 
     #[inline]

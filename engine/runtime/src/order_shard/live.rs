@@ -111,7 +111,7 @@ impl Live {
 }
 
 const fn halves(key: u128) -> [u64; 2] {
-    [key as u64, (key >> 64) as u64]
+    [(key & 0xffff_ffff_ffff_ffff) as u64, (key >> 64) as u64]
 }
 
 /// A copy that goes soon. It takes room of another size than the row, which stays: allocators keep what is of one size
