@@ -104,6 +104,13 @@ impl OrderId {
         Self((sequence << 8) | bucket as u64)
     }
 
+    /// The lowest number that an order created at `at` can have: numbers below it belong to earlier instants.
+    #[must_use]
+    pub const fn lowest_at(at: TimestampMs) -> Self {
+        let since_epoch_ms = at.0.saturating_sub(ORDER_EPOCH_MS);
+        if since_epoch_ms >> 40 == 0 { Self(since_epoch_ms << 24) } else { Self(u64::MAX) }
+    }
+
     /// As the cause of holds and entries.
     #[must_use]
     pub const fn cause(self) -> CauseId {
@@ -269,6 +276,16 @@ mod tests {
         let third = OrderId::following(second, TimestampMs(0), 3);
         assert!(first < second && second < third);
         assert_eq!((first.bucket(), second.bucket(), third.bucket()), (7, 250, 3));
+    }
+
+    #[test]
+    fn numbers_tell_the_time() {
+        let at = TimestampMs(1_795_327_536_000);
+        let lowest = OrderId::lowest_at(at);
+        assert!(OrderId::following(OrderId(0), TimestampMs(at.0 - 1), 255) < lowest);
+        assert!(OrderId::following(OrderId(0), at, 0) >= lowest);
+        assert_eq!(OrderId::lowest_at(TimestampMs(0)), OrderId(0));
+        assert_eq!(OrderId::lowest_at(TimestampMs::NEVER), OrderId(u64::MAX));
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod effects;
 mod entries;
 mod parked;
 mod plan;
+mod recorded;
 mod refund;
 mod release;
 mod report;
@@ -39,6 +40,7 @@ pub use check::check;
 pub use create::{create, holds_needed};
 pub use decide::decide;
 pub use effects::effects;
+pub use recorded::answered_then;
 pub use transition::next_status;
 
 /// Events of one decision, in order.

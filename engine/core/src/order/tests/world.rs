@@ -8,15 +8,16 @@ use suanpan_model::order::{AttemptState, OrderHold};
 use suanpan_model::refund::{Refund, RefundSource, RefundState};
 use suanpan_model::{
     AccountId, AccountType, Amount, CauseId, ChannelRequest, Currency, DurationMs, Entry, EntryCode, HoldId,
-    LedgerEvent, Lsn, Order, OrderCommand, OrderEvent, OrderId, OrderTerms, Outcome, Posting, Record, Reject,
-    TimestampMs,
+    LedgerEvent, Lsn, Order, OrderCommand, OrderEvent, OrderId, OrderStatus, OrderTerms, Outcome, Posting,
+    Record, Reject, TimestampMs,
 };
 
 use super::build::*;
 use super::twin::{Twin, receivers};
 use crate::ledger::{Account, Decision as LedgerDecision, Ledger, LedgerCommand, Marks, instructions};
 use crate::order::{
-    Context, Decision, Events, Granted, HoldNeed, apply, born, check, create, decide, effects, holds_needed,
+    Context, Decision, Events, Granted, HoldNeed, answered_then, apply, born, check, create, decide, effects,
+    holds_needed,
 };
 
 /// What each buyer, and each stripe of the coupon fund, has at the beginning.
@@ -35,6 +36,8 @@ pub(super) struct World {
     log: Vec<Record>,
     twin: Twin,
     last: OrderId,
+    /// Where orders stood when requests with a number were carried out.
+    answered: Vec<(OrderId, OrderCommand, OrderStatus)>,
 }
 
 impl World {
@@ -48,6 +51,7 @@ impl World {
             log: Vec::new(),
             twin: Twin::default(),
             last: OrderId(0),
+            answered: Vec::new(),
         };
         for number in 1..=3 {
             for account in [merchant(number), agent(number), buyer(number)] {
@@ -223,8 +227,20 @@ impl World {
             doubt_moves_no_money(command, events);
             self.moved(id, events);
             self.is_heard_once(id, command, events);
+            if answered_then(&self.orders[&id], command).is_some() {
+                self.answered.push((id, command.clone(), self.orders[&id].status));
+            }
+            self.answers_stay(id);
         }
         told(&answer)
+    }
+
+    /// A repeat of a request with a number is answered as it was at first, whatever the order has come to.
+    fn answers_stay(&self, id: OrderId) {
+        for (_, command, status) in self.answered.iter().filter(|(order, ..)| *order == id) {
+            let order = &self.orders[&id];
+            assert_eq!(answered_then(order, command), Some(*status), "{command:?} {}", standing(order));
+        }
     }
 
     /// A notification or answer that comes twice changes nothing the second time.
