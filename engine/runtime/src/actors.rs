@@ -13,7 +13,7 @@ use crossbeam::channel::Sender;
 use rustc_hash::FxHashMap;
 use suanpan_channels::{Adapter, ReportSink};
 use suanpan_model::{
-    AccountId, ChannelId, ChannelReport, ChannelRequest, Lsn, Order, Reject, RejectCode, TimestampMs,
+    AccountId, ChannelId, ChannelReport, ChannelRequest, Lsn, Order, OrderId, Reject, RejectCode, TimestampMs,
 };
 use tokio::sync::oneshot;
 
@@ -26,7 +26,8 @@ use crate::messages::{
     AccountCommand, AnnouncedRows, Finished, FinishedOrder, HoldAnswer, HoldAsk, Instructions, KeeperMessage,
     LogBatch, Rows, Source, VoidAsk,
 };
-use crate::order_shard::{self, OrderShard};
+use crate::order_list::OrderQuery;
+use crate::order_shard::{self, InMemory, OrderShard};
 use crate::shared::Shared;
 use crate::statements::HandOver;
 use crate::{clock::Clock, keeper};
@@ -153,6 +154,24 @@ message!(
     NeedingOperator {
         /// By whom.
         to: oneshot::Sender<Vec<Arc<Order>>>,
+    }
+);
+message!(
+    /// Orders in memory are wanted for a page of a list.
+    Listing {
+        /// Which.
+        query: Arc<OrderQuery>,
+        /// By whom.
+        to: oneshot::Sender<InMemory>,
+    }
+);
+message!(
+    /// It is asked which of these orders are in memory.
+    Holding {
+        /// The orders.
+        ids: Vec<OrderId>,
+        /// By whom.
+        to: oneshot::Sender<Vec<OrderId>>,
     }
 );
 message!(
@@ -404,6 +423,12 @@ forward!(OrderActor, Recover, |shard, _message, ports| shard.recover(ports));
 // Whoever asked may have given up waiting: then nobody takes the answer.
 forward!(OrderActor, NeedingOperator, |shard, message, _ports| {
     let _ = message.to.send(shard.needing_operator());
+});
+forward!(OrderActor, Listing, |shard, message, _ports| {
+    let _ = message.to.send(shard.list(&message.query));
+});
+forward!(OrderActor, Holding, |shard, message, _ports| {
+    let _ = message.to.send(shard.holding(message.ids));
 });
 
 /// Balance actor: one shard of accounts.

@@ -66,7 +66,7 @@ pub enum Reply {
 pub struct OrderSummary {
     /// The engine's number.
     pub id: OrderId,
-    /// Where it stands.
+    /// Where it stands; for the repeat of a release or refund with a number, where it stood when that was carried out.
     pub status: OrderStatus,
     /// Whether the request repeats an earlier one (or the report is old news), so that nothing happened now.
     pub repeat: bool,

@@ -3,6 +3,7 @@
 mod accounts;
 mod announcements;
 mod coupons;
+mod lists;
 mod routing;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use crate::shared::Shared;
 use crate::start::Running;
 
 pub use coupons::{CampaignState, CustomerCoupons};
+pub use lists::{AnnouncedQuery, Page};
 
 /// Counters since the start of the process, and gauges.
 #[derive(Clone, Debug, Default)]
@@ -62,6 +64,10 @@ pub struct EngineStats {
     pub live_orders: usize,
     /// Finished orders that are not yet in the archive.
     pub archive_lag: usize,
+    /// Messages that wait for the log writer.
+    pub log_queue: usize,
+    /// Messages that wait for the store keeper.
+    pub keeper_queue: usize,
     /// Whether the engine cannot make anything durable just now, and why.
     pub unavailable: Option<String>,
     /// p50 and p99 of a group commit in microseconds.
@@ -361,6 +367,8 @@ impl Engine {
             in_flight: shared.gate.in_flight(),
             live_orders: shared.gate.live_orders(),
             archive_lag: shared.gate.archive_lag(),
+            log_queue: self.running.wiring().log.len(),
+            keeper_queue: self.running.wiring().keeper.len(),
             unavailable: shared.gate.trouble(),
             commit_micros,
             commits: commits.as_ref().map(Durations::of).unwrap_or_default(),

@@ -305,6 +305,7 @@ pub fn archive_batch(finished: &[Finished], statements: &[(usize, u64, Vec<Chunk
     for order in finished.iter().flat_map(|finished| &finished.orders) {
         batch.orders.push((order.id.0, order.row.clone()));
         batch.keys.push((order.key, order.id.0));
+        batch.index.push(((order.platform.0, order.id.0), order.index.clone()));
     }
     batch.statements = statements.iter().flat_map(|(_, _, rows)| rows.iter().cloned()).collect();
     batch

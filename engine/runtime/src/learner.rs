@@ -16,6 +16,8 @@ use suanpan_core::routing::learning::{
 };
 use suanpan_model::{Amount, Bank, Capability, CardType, ChannelId, Conditions, Lsn, Success, TimestampMs};
 
+use crate::tally::ChannelTally;
+
 /// The fold and the board.
 pub struct Learner {
     folded: Mutex<Folded>,
@@ -61,6 +63,7 @@ impl Learner {
             let before = circuit(&folded.learning).unwrap_or_default();
             folded.learning.fold(&seen, conditions);
             let after = circuit(&folded.learning).unwrap_or_default();
+            self.board.lanes[*index].tally.add(&seen);
             self.board.lanes[*index].show(&seen, &folded.learning, conditions, before, after);
         }
         folded.upto = durable;
@@ -70,6 +73,12 @@ impl Learner {
     #[must_use]
     pub fn snapshot(&self) -> Folded {
         self.folded().clone()
+    }
+
+    /// What became of attempts at a channel since the start.
+    #[must_use]
+    pub fn tally(&self, channel: ChannelId) -> Option<&ChannelTally> {
+        self.channels.get(&channel).map(|(index, _)| &self.board.lanes[*index].tally)
     }
 
     /// What decisions look at.
@@ -103,6 +112,7 @@ struct Lane {
     latency_ms: AtomicU32,
     success: AtomicU32,
     parts: ArcSwap<Parts>,
+    tally: ChannelTally,
 }
 
 /// What was taken in a period: the number of the period in the high 16 bits, minor units in the low 48. Both change in
@@ -178,6 +188,7 @@ impl Lane {
             latency_ms: AtomicU32::new(0),
             success: AtomicU32::new(0),
             parts: ArcSwap::default(),
+            tally: ChannelTally::default(),
         }
     }
 

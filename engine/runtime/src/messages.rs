@@ -10,9 +10,10 @@ use smol_str::SmolStr;
 use suanpan_core::ledger::LedgerCommand;
 use suanpan_core::routing::learning::Observation;
 use suanpan_model::order::OrderHold;
-use suanpan_model::{AccountId, Amount, Campaign, CauseId, Currency, Lsn, Order, OrderId, Reject};
+use suanpan_model::{AccountId, Amount, Campaign, CauseId, Currency, Lsn, Order, OrderId, PlatformId, Reject};
 
 use crate::codec::write_marked_row;
+use crate::order_list::Indexed;
 use crate::statements::HandOver;
 use crate::store::{Bytes, CheckpointRows};
 
@@ -146,14 +147,20 @@ pub struct FinishedOrder {
     pub applied: Lsn,
     /// The marked row.
     pub row: Bytes,
+    /// Its platform.
+    pub platform: PlatformId,
+    /// Its row in the index of orders.
+    pub index: Bytes,
 }
 
 impl FinishedOrder {
     /// The row of `order`, complete up to `applied`; `buffer` is room to work in.
     #[must_use]
     pub fn new(order: &Order, applied: Lsn, buffer: &mut Vec<u8>) -> Self {
+        let index = Indexed::of(order).row(buffer);
         write_marked_row(order, applied, buffer);
-        Self { id: order.id, key: order.terms.key(), applied, row: Bytes::from(buffer.as_slice()) }
+        let (platform, row) = (order.terms.platform, Bytes::from(buffer.as_slice()));
+        Self { id: order.id, key: order.terms.key(), applied, row, platform, index }
     }
 }
 

@@ -3,6 +3,7 @@
 //! No actor and no thread is in here: an actor feeds it messages and carries out what it hands to [`Outside`]. Every
 //! decision is the core's.
 
+mod listing;
 mod live;
 mod outbox;
 mod requests;
@@ -17,7 +18,7 @@ use smallvec::SmallVec;
 use suanpan_core::order::{self, AccountFacts, Context, Decision, Directory, Events, Granted, HoldNeed};
 use suanpan_model::{
     AccountId, Campaign, CampaignId, ChannelReport, ChannelRequest, Lsn, Order, OrderCommand, OrderEvent,
-    OrderId, OrderStatus, Record, Reject, RejectCode, TimestampMs,
+    OrderId, OrderStatus, PlatformId, Record, Reject, RejectCode, TimestampMs,
 };
 
 use crate::api::OrderSummary;
@@ -27,6 +28,7 @@ use crate::shared::{Campaigns, Registry, Shared, count};
 use crate::store::KeyFilter;
 use crate::timers::Timers;
 
+pub use listing::InMemory;
 use live::{Live, LiveOrders};
 use outbox::Tally;
 pub use outbox::{Outbox, announced};
@@ -117,6 +119,8 @@ pub struct OrderShard {
     row_buffer: Vec<u8>,
     /// Orders of which nothing is recorded yet, by the fingerprint of the platform's number.
     creating: FxHashMap<u128, OrderId>,
+    /// The orders in memory by platform and number, for lists.
+    listed: BTreeSet<(PlatformId, OrderId)>,
     archived: KeyFilter,
     /// Decisions that wait for holds.
     reserving: FxHashMap<OrderId, Reserving>,
@@ -159,6 +163,7 @@ impl OrderShard {
             live: LiveOrders::new(open_max),
             row_buffer: Vec::new(),
             creating: FxHashMap::default(),
+            listed: BTreeSet::new(),
             archived,
             reserving: FxHashMap::default(),
             asks: (0..shards).map(|_| Vec::new()).collect(),
@@ -180,6 +185,7 @@ impl OrderShard {
     /// Puts an order in memory, at recovery or when news of an archived one arrives.
     pub fn insert(&mut self, order: Arc<Order>, has_row: bool, dirty: bool) {
         self.last_id = self.last_id.max(order.id);
+        self.listed.insert((order.terms.platform, order.id));
         self.shared.gate.orders_came(1);
         if order.needs_operator() {
             self.needing_operator.insert(order.id);
@@ -317,7 +323,7 @@ impl OrderShard {
         let standing = self.shared.learner.board();
         let context = Context { now, policy, router: &router, standing, directory: &directory, granted };
         let events = match order::decide(order, command, &context)? {
-            Decision::Repeat => return Ok(Decided::Told(summary(order, true))),
+            Decision::Repeat => return Ok(Decided::Told(repeated(order, command))),
             Decision::NeedsHolds(needed) => return Ok(Decided::Needs(needed)),
             Decision::Moved(events) => events,
         };
@@ -474,6 +480,15 @@ fn unknown_platform() -> Reject {
 
 fn unknown_order() -> Reject {
     Reject::new(RejectCode::UnknownOrder, "order", "the number of an order of this platform")
+}
+
+/// The answer to a repeat: that of the first time where the command has a number of the platform's own, else where the
+/// order stands now.
+fn repeated(order: &Order, command: &OrderCommand) -> OrderSummary {
+    match order::answered_then(order, command) {
+        Some(status) => OrderSummary { id: order.id, status, repeat: true, action: None },
+        None => summary(order, true),
+    }
 }
 
 fn summary(order: &Order, repeat: bool) -> OrderSummary {

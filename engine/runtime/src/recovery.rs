@@ -25,6 +25,7 @@ use crate::journal::Journal;
 use crate::keeper::CheckpointMeta;
 use crate::limits::Limits;
 use crate::messages::VoidAsk;
+use crate::order_list::complete_index;
 use crate::statements::read_chunks;
 use crate::store::{Store, Table};
 
@@ -142,6 +143,9 @@ pub fn recover_with(
     shards: usize,
     purpose: Purpose,
 ) -> Result<Recovered, EngineFault> {
+    if purpose == Purpose::Start {
+        complete_index(store)?;
+    }
     let mut replay = Replay::load(settings, store, shards, purpose)?;
     let from = replay.state.meta.replay_from.next();
     if from.0 > journal.next_lsn() {

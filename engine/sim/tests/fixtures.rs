@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use suanpan_runtime::codec::decode_marked_row;
 use suanpan_runtime::journal::{FaultyStorage, Journal, JournalOptions, SegmentJournal, Storage};
+use suanpan_runtime::order_list::{Indexed, complete_index};
 use suanpan_runtime::recovery::{Purpose, recover};
 use suanpan_runtime::store::{Backend, MemoryTables, Space, Store, StoreOptions};
 use suanpan_sim::{Plan, live_plan};
@@ -114,6 +115,30 @@ fn data_of_every_version_is_read() {
         }
     }
     assert!(read > 0, "there is no fixture");
+}
+
+#[test]
+fn data_of_before_there_was_an_index_of_orders_gets_one() {
+    let (_, tables) = load(&folder().join("engine-v2"));
+    let store = Store::open_on(Box::new(tables), Path::new("fixture"), StoreOptions::default()).unwrap();
+    let (mut archived, mut indexed, mut platform) = (Vec::new(), Vec::new(), 0);
+    store
+        .for_each_order(&mut |id, row| {
+            let (_, order): (_, suanpan_model::Order) = decode_marked_row(row).unwrap();
+            platform = order.terms.platform.0;
+            archived.push((id, Indexed::of(&order)));
+            std::ops::ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert!(!archived.is_empty() && !store.are_orders_indexed().unwrap());
+    complete_index(&store).unwrap();
+    for row in store.indexed_orders(platform, 0, u64::MAX) {
+        let (id, row) = row.unwrap();
+        indexed.push((id, Indexed::read(&row).unwrap()));
+    }
+    indexed.reverse();
+    assert_eq!(indexed, archived);
+    assert!(store.are_orders_indexed().unwrap());
 }
 
 #[test]

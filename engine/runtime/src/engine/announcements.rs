@@ -58,7 +58,10 @@ impl Engine {
     }
 }
 
-fn read_announcement((platform, lsn, place): AnnouncementKey, row: &[u8]) -> Result<Announced, EngineFault> {
+pub(super) fn read_announcement(
+    (platform, lsn, place): AnnouncementKey,
+    row: &[u8],
+) -> Result<Announced, EngineFault> {
     let announcement = decode_row(row).map_err(|fault| EngineFault::Replay {
         lsn,
         what: format!("an announcement cannot be read: {fault}"),

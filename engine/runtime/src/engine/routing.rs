@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use suanpan_core::routing::learning::Learning;
 use suanpan_core::routing::{NoRoute, RouteRequest, RoutingRules};
-use suanpan_model::{Order, PlatformId, Route};
+use suanpan_model::{ChannelId, Order, PlatformId, Route};
 
 use super::Engine;
 use crate::codec::decode_marked_row;
 use crate::fault::EngineFault;
 use crate::learner::Looking;
 use crate::rulebook::{Put, PutFault, RuleVersion};
+use crate::tally::ChannelTally;
 
 impl Engine {
     /// Puts rules of a platform in force: durable when this returns, for every decision from then on, without a restart.
@@ -54,6 +55,12 @@ impl Engine {
     #[must_use]
     pub fn learning(&self) -> Learning {
         self.shared().learner.snapshot().learning
+    }
+
+    /// What became of attempts at a channel since the start.
+    #[must_use]
+    pub fn channel_tally(&self, channel: ChannelId) -> Option<&ChannelTally> {
+        self.shared().learner.tally(channel)
     }
 
     /// Hands every archived order to `visit`, in the order in which they were recorded, until it breaks off.

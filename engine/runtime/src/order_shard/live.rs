@@ -255,15 +255,16 @@ impl LiveOrders {
         }
     }
 
-    /// The archive has the row of an order. One that was brought back meanwhile, and may have ended again, stays.
-    pub(super) fn forget(&mut self, archived: &FinishedOrder) {
+    /// The archive has the row of an order; false when it stays, because it was brought back meanwhile, and may have
+    /// ended again.
+    pub(super) fn forget(&mut self, archived: &FinishedOrder) -> bool {
         let pages = &self.pages;
         let is_it = |place: &u32| at(pages, *place).id == archived.id;
-        let Ok(found) = self.by_id.find_entry(hash(archived.id), is_it) else { return };
+        let Ok(found) = self.by_id.find_entry(hash(archived.id), is_it) else { return false };
         let place = *found.get();
         match at(pages, place).body {
             Body::Ended(_, applied) if applied == archived.applied => {}
-            Body::Ended(..) | Body::Open(_) | Body::Packed(_) => return,
+            Body::Ended(..) | Body::Open(_) | Body::Packed(_) => return false,
         }
         found.remove();
         let key = at(pages, place).key;
@@ -273,6 +274,17 @@ impl LiveOrders {
         let (page, slot) = split(place);
         self.pages[page][slot] = None;
         self.free.push(place);
+        true
+    }
+
+    /// Whether the order is here, ended or not.
+    pub(super) fn holds(&self, id: OrderId) -> bool {
+        self.place(id).is_some()
+    }
+
+    /// The order as it is, whether it has ended or not.
+    pub(super) fn look(&self, id: OrderId) -> Option<Arc<Order>> {
+        Some(at(&self.pages, self.place(id)?).look())
     }
 
     /// All that have not ended, in no order.

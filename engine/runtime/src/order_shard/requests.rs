@@ -173,6 +173,7 @@ impl OrderShard {
             order::effects(&order, event, None, &mut |call| self.outbox.calls.push(call));
         }
         let told = summary(&order, false);
+        self.listed.insert((order.terms.platform, id));
         self.outbox.tally.came += 1;
         let mut live = Live::new(Arc::new(order));
         record(&mut live, now, events, &self.shared, &mut self.timers, &mut self.outbox);

@@ -94,7 +94,9 @@ impl OrderShard {
     pub fn on_archived(&mut self, orders: &[FinishedOrder]) {
         self.shared.gate.orders_archived(orders.len());
         for order in orders {
-            self.live.forget(order);
+            if self.live.forget(order) {
+                self.listed.remove(&(order.platform, order.id));
+            }
             self.archived.insert(order.key);
         }
     }

@@ -53,6 +53,22 @@ impl Store {
         .collect()
     }
 
+    /// Announcements for a platform before `before`, newest first.
+    pub fn announcements_before(
+        &self,
+        platform: u32,
+        before: (u64, u8),
+    ) -> impl Iterator<Item = Result<(AnnouncementKey, Bytes), StoreFault>> {
+        let from = Bound::Included(key_bytes((platform, 0, 0)).to_vec());
+        let to = Bound::Excluded(key_bytes((platform, before.0, before.1)).to_vec());
+        let is_empty = before == (0, 0);
+        let rows = (!is_empty).then(|| self.inner.tables.range(Space::Announcements, from, to).rev());
+        rows.into_iter().flatten().map(|row| {
+            let (key, row) = row.map_err(|e| self.fault("read announcements", e))?;
+            Ok((self.announcement_key(&key)?, row))
+        })
+    }
+
     /// The row of one announcement.
     ///
     /// # Errors

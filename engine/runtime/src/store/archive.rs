@@ -5,6 +5,7 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use super::backend::{Change, Space};
+use super::order_index::OrderIndexKey;
 use super::sorted::sort_unique;
 use super::{Bytes, Store, StoreFault};
 
@@ -18,6 +19,8 @@ pub struct ArchiveBatch {
     pub orders: Vec<(u64, Bytes)>,
     /// Fingerprint of the platform's order number, and the order id.
     pub keys: Vec<(u128, u64)>,
+    /// Platform and order id, and what a list tells the order apart by.
+    pub index: Vec<(OrderIndexKey, Bytes)>,
     /// Account and log position of the first posting in the chunk, and the packed postings. A log
     /// stretch cut a second time must be cut into the same chunks, or postings show twice.
     pub statements: Vec<((u64, u64), Vec<u8>)>,
@@ -53,13 +56,14 @@ impl Store {
         to.check_writable().map_err(fault)?;
         self.wait_for_merging();
 
-        let ArchiveBatch { mut orders, mut keys, mut statements, watermark } = batch;
+        let ArchiveBatch { mut orders, mut keys, index, mut statements, watermark } = batch;
         sort_unique(&mut orders);
         sort_unique(&mut statements);
         sort_unique(&mut keys);
         // The key row comes last: whoever finds an order id by key finds the order.
         let mut rows = orders.into_iter().map(|(id, row)| -> Change { (id.to_be_bytes().into(), Some(row)) });
         to.ingest(Space::Orders, &mut rows).map_err(fault)?;
+        self.index_orders(index)?;
         let mut rows = statements.into_iter().map(|((account, lsn), row)| -> Change {
             (statement_key(account, lsn).into(), Some(row.into()))
         });

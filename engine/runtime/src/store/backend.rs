@@ -15,6 +15,8 @@ pub enum Space {
     Orders,
     /// Numbers of finished orders by fingerprint.
     Keys,
+    /// Finished orders of each platform by number: what a list tells them apart by.
+    OrderIndex,
     /// Statement chunks by account and position.
     Statements,
     /// What malls are told, by platform and number.
@@ -29,9 +31,10 @@ pub enum Space {
 
 impl Space {
     /// Every table.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Orders,
         Self::Keys,
+        Self::OrderIndex,
         Self::Statements,
         Self::Announcements,
         Self::Deliveries,
@@ -49,6 +52,7 @@ impl Space {
         match self {
             Self::Orders => "orders",
             Self::Keys => "keys",
+            Self::OrderIndex => "order_index",
             Self::Statements => "statements",
             Self::Announcements => "announcements",
             Self::Deliveries => "deliveries",

@@ -28,6 +28,7 @@ const MERGE_KEYS_AT_TABLES: u8 = 32;
 pub(super) struct Keyspaces {
     orders: Keyspace,
     keys: Keyspace,
+    order_index: Keyspace,
     statements: Keyspace,
     announcements: Keyspace,
     deliveries: Keyspace,
@@ -41,6 +42,7 @@ impl Keyspaces {
         Ok(Keyspaces {
             orders: db.keyspace("orders", orders)?,
             keys: db.keyspace("keys", keys)?,
+            order_index: db.keyspace("order_index", order_index)?,
             statements: db.keyspace("statements", statements)?,
             announcements: db.keyspace("announcements", announcements)?,
             deliveries: db.keyspace("deliveries", rows)?,
@@ -69,6 +71,7 @@ impl Keyspaces {
         match space {
             Space::Orders => &self.orders,
             Space::Keys => &self.keys,
+            Space::OrderIndex => &self.order_index,
             Space::Statements => &self.statements,
             Space::Announcements => &self.announcements,
             Space::Deliveries => &self.deliveries,
@@ -77,8 +80,8 @@ impl Keyspaces {
         }
     }
 
-    pub fn archive(&self) -> [&Keyspace; 4] {
-        [&self.orders, &self.keys, &self.statements, &self.announcements]
+    pub fn archive(&self) -> [&Keyspace; 5] {
+        [&self.orders, &self.keys, &self.order_index, &self.statements, &self.announcements]
     }
 
     pub fn all(&self) -> impl Iterator<Item = &Keyspace> {
@@ -99,6 +102,12 @@ fn orders() -> KeyspaceCreateOptions {
 fn keys() -> KeyspaceCreateOptions {
     let filter = bits_per_key(10.0);
     base(4 * KIB, CompressionType::None, filter).compaction_strategy(merging(MERGE_KEYS_AT_TABLES, 4 * MIB))
+}
+
+/// Some 25 bytes an order, read by range. Like [`orders`], a platform's rows rise with time.
+fn order_index() -> KeyspaceCreateOptions {
+    let filter = FilterPolicy::disabled();
+    base(8 * KIB, CompressionType::Lz4, filter).compaction_strategy(merging(MERGE_AT_TABLES, 8 * MIB))
 }
 
 /// Read by range only, so a filter would be dead weight.

@@ -26,6 +26,7 @@ mod fault;
 mod key_filter;
 mod keyspaces;
 mod memory;
+mod order_index;
 mod sorted;
 mod stats;
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub use checkpoint::{CheckpointRows, Table};
 pub use fault::StoreFault;
 pub use key_filter::KeyFilter;
 pub use memory::MemoryTables;
+pub use order_index::OrderIndexKey;
 pub use stats::{KeyspaceStats, StoreStats};
 
 /// A value as the store holds it: cheap to clone, derefs to `[u8]`.

@@ -60,6 +60,7 @@ fn batch(ids: std::ops::Range<u64>, version: &str) -> ArchiveBatch {
         watermark: ids.end,
         orders: ids.clone().map(|id| (id, row(id, version).into())).collect(),
         keys: ids.clone().map(|id| (fingerprint(id), id)).collect(),
+        index: ids.clone().map(|id| ((7, id), row(id, version).into())).collect(),
         statements: ids.map(|id| ((id % 50, id), row(id, version))).collect(),
     }
 }

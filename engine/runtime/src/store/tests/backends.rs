@@ -58,6 +58,7 @@ fn the_store_above_them_is_the_same() {
         let batch = ArchiveBatch {
             orders: vec![(2, b"two".into()), (1, b"one".into())],
             keys: vec![(20, 2), (10, 1)],
+            index: vec![((7, 2), b"b".into()), ((8, 1), b"c".into()), ((7, 1), b"a".into())],
             statements: vec![((7, 5), b"five".to_vec()), ((7, 1), b"first".to_vec())],
             watermark: 9,
         };
@@ -66,6 +67,11 @@ fn the_store_above_them_is_the_same() {
         assert_eq!(store.order(2).unwrap().as_deref(), Some(&b"two"[..]));
         assert_eq!(store.order_id_by_key(10).unwrap(), Some(1));
         assert_eq!(store.statement(7, 2, 9, 10).unwrap().len(), 2, "the chunk that reaches in is told");
+        let indexed = |from, before| -> Vec<u64> {
+            store.indexed_orders(7, from, before).map(|row| row.unwrap().0).collect()
+        };
+        assert_eq!(indexed(0, u64::MAX), [2, 1], "newest first, and of one platform");
+        assert_eq!((indexed(2, 9), indexed(0, 2), indexed(2, 2)), (vec![2], vec![1], vec![]));
         assert_eq!(store.archived_up_to().unwrap(), 9);
         let mut changes = CheckpointRows::new(Table::Holds);
         changes.upsert(*b"k", *b"v");
