@@ -58,7 +58,7 @@ pub struct Summary {
     pub order: String,
     /// Where the order stands.
     pub status: String,
-    /// `moved`, or `repeat` when nothing happened now.
+    /// `moved`, or `repeat` when nothing happened now; the repeat of a numbered release or refund has its first answer.
     pub result: String,
     /// What the payer has to do.
     pub action: Option<Action>,

@@ -7,6 +7,7 @@ use suanpan_model::Order;
 use suanpan_runtime::Reply;
 use suanpan_runtime::api::OrderSummary;
 
+use crate::idempotency::REPLAYED;
 use crate::problem::Problem;
 
 /// What a handler answers.
@@ -34,6 +35,13 @@ pub fn json_of(status: StatusCode, body: &impl Serialize, room: usize) -> Answer
         Problem::internal()
     })?;
     Ok(HttpResponse::build(status).insert_header((header::CONTENT_TYPE, "application/json")).body(bytes))
+}
+
+/// An answer that was given before, to the same request.
+#[must_use]
+pub fn replayed(mut answer: HttpResponse) -> HttpResponse {
+    answer.headers_mut().insert(REPLAYED, header::HeaderValue::from_static("true"));
+    answer
 }
 
 /// The answer to a command.

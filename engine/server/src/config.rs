@@ -7,6 +7,7 @@ use smol_str::SmolStr;
 use suanpan_model::{AccountType, Amount, Currency, PlatformPolicy};
 
 use crate::budget::RequestRate;
+use crate::traces::TraceConfig;
 use reqwest::Url;
 
 use crate::notify::NotifierOptions;
@@ -18,6 +19,7 @@ mod raw_security;
 mod read;
 mod read_security;
 mod security;
+mod traces;
 
 pub use security::{
     CertificateConfig, EngineKeyConfig, KeyConfig, KeySource, Principal, SecurityConfig, SecurityMode,
@@ -48,6 +50,8 @@ pub struct Config {
     pub log: LogConfig,
     /// How malls are told what happens to their orders.
     pub notifications: NotifierOptions,
+    /// Where traces go; nowhere when absent.
+    pub traces: Option<TraceConfig>,
     /// Malls.
     pub platforms: Vec<PlatformConfig>,
     /// Coupon campaigns that are recorded at the start.

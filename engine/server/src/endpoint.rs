@@ -50,6 +50,12 @@ mod list {
     endpoints! {
         ORDERS = "POST" "/v1/platforms/{platform}/orders",
             "submit an order";
+        ORDER_LIST = "GET" "/v1/platforms/{platform}/orders",
+            "the orders of the platform, newest first; by time, status, merchant or payer";
+        PLATFORM_REFUNDS = "GET" "/v1/platforms/{platform}/refunds", "the refunds of all orders, newest first";
+        PLATFORM_RELEASES = "GET" "/v1/platforms/{platform}/releases", "the releases of all orders, newest first";
+        PLATFORM_DISPUTES = "GET" "/v1/platforms/{platform}/disputes",
+            "the disputes about orders, open and resolved, newest first";
         BATCH = "POST" "/v1/platforms/{platform}/orders/batch", "submit many orders, each with its own result";
         ORDER = "GET" "/v1/platforms/{platform}/orders/{order}",
             "an order's whole life; {order} is the engine's number, or no: and the platform's own";

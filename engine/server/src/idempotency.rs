@@ -23,7 +23,7 @@ use crate::state::State;
 
 /// The request's header.
 pub const KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// `true` in an answer that was kept.
+/// `true` in an answer that was given before.
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// Longest key.
 const KEY_MAX: usize = 64;

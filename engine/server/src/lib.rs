@@ -35,10 +35,11 @@ mod start;
 mod state;
 mod submission;
 pub mod text;
+pub mod traces;
 pub mod verify;
 pub mod wire;
 
 pub use config::{Config, ConfigFault};
 pub use problem::Problem;
-pub use server::{ServerFault, ServerHandle, run};
+pub use server::{ServerFault, ServerHandle, check, run};
 pub use start::{StartFault, bootstrap, start_engine, world};

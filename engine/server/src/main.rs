@@ -15,8 +15,8 @@ use suanpan_server::reload::reload;
 use suanpan_server::security::DistinguishedName;
 use suanpan_server::signals::{Asked, StopSignals};
 use suanpan_server::{
-    Config, ConfigFault, ServerHandle, back_test_file, bootstrap, key_files, openapi, run, start_engine,
-    verify,
+    Config, ConfigFault, ServerHandle, back_test_file, bootstrap, check, key_files, openapi, run,
+    start_engine, verify,
 };
 use suanpan_signing::Algorithm;
 
@@ -226,6 +226,7 @@ async fn serve(read: &dyn Fn() -> Result<Config, ConfigFault>) -> anyhow::Result
     let mut config = read()?;
     let level = log::start(&config.log);
     let mut signals = StopSignals::listen().context("signals")?;
+    check(&config)?;
     let engine = start_engine(&config)?;
     bootstrap(&engine, &config).await?;
     let server = run(&config, engine.clone())?;

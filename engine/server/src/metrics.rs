@@ -8,10 +8,13 @@ use std::time::Duration;
 
 use suanpan_core::routing::Router;
 use suanpan_core::routing::learning::{Circuit, Learning};
-use suanpan_model::{Capability, TimestampMs};
-use suanpan_runtime::EngineStats;
+use suanpan_model::{Capability, PlatformId, TimestampMs};
+use suanpan_runtime::engine::Durations;
+use suanpan_runtime::{Engine, EngineStats};
 
 use crate::endpoint::Endpoint;
+use crate::notify::{Counts, Notifier, TryResult};
+use crate::traces::TraceCounts;
 
 /// The content type of the format.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -168,6 +171,8 @@ fn write_engine(out: &mut String, stats: &EngineStats) {
         ("suanpan_requests_in_flight", "requests under way in the engine", stats.in_flight.to_string()),
         ("suanpan_orders_live", "orders in memory", stats.live_orders.to_string()),
         ("suanpan_archive_lag_orders", "finished orders not yet archived", stats.archive_lag.to_string()),
+        ("suanpan_log_queue", "messages that wait for the log writer", stats.log_queue.to_string()),
+        ("suanpan_keeper_queue", "messages that wait for the archive", stats.keeper_queue.to_string()),
         (
             "suanpan_available",
             "1 while work can be made durable",
@@ -185,12 +190,24 @@ fn write_engine(out: &mut String, stats: &EngineStats) {
     }
     let name = "suanpan_commit_seconds";
     head(out, name, "histogram", "time of a group commit: write and sync of the journal");
-    for (bound_us, many) in &stats.commits.at_most {
-        line(out, &format!("{name}_bucket"), &format!("le=\"{}\"", seconds(*bound_us)), &many.to_string());
+    write_durations(out, name, "", &stats.commits);
+}
+
+/// A histogram of durations with these labels.
+fn write_durations(out: &mut String, name: &str, labels: &str, durations: &Durations) {
+    let comma = if labels.is_empty() { "" } else { "," };
+    for (bound_us, many) in &durations.at_most {
+        let labels = format!("{labels}{comma}le=\"{}\"", seconds(*bound_us));
+        line(out, &format!("{name}_bucket"), &labels, &many.to_string());
     }
-    line(out, &format!("{name}_bucket"), "le=\"+Inf\"", &stats.commits.count.to_string());
-    line(out, &format!("{name}_sum"), "", &seconds(stats.commits.sum_us));
-    line(out, &format!("{name}_count"), "", &stats.commits.count.to_string());
+    line(
+        out,
+        &format!("{name}_bucket"),
+        &format!("{labels}{comma}le=\"+Inf\""),
+        &durations.count.to_string(),
+    );
+    line(out, &format!("{name}_sum"), labels, &seconds(durations.sum_us));
+    line(out, &format!("{name}_count"), labels, &durations.count.to_string());
 }
 
 /// What was learned about each channel: whether its circuit lets payments through, how often it opened, its latency, how
@@ -238,6 +255,105 @@ pub fn write_channels(out: &mut String, router: &Router, learning: &Learning, no
     for one in router.capabilities() {
         let opened = health(one).map_or(0, |known| known.opened);
         line(out, name, &format!("channel=\"{}\"", one.name), &opened.to_string());
+    }
+}
+
+/// What became of attempts at each channel since the start, and how long its first answers took.
+pub fn write_attempts(out: &mut String, engine: &Engine) {
+    let router = engine.router();
+    let tallies: Vec<_> = router
+        .capabilities()
+        .iter()
+        .filter_map(|one| Some((format!("channel=\"{}\"", one.name), engine.channel_tally(one.id)?)))
+        .collect();
+    let name = "suanpan_channel_attempts_total";
+    head(out, name, "counter", "attempts at channels by what happened to them");
+    for (labels, tally) in &tallies {
+        for (outcome, many) in tally.outcomes() {
+            line(out, name, &format!("{labels},outcome=\"{outcome}\""), &many.to_string());
+        }
+    }
+    let name = "suanpan_channel_answer_seconds";
+    head(out, name, "histogram", "time from the start of an attempt to the first answer of its channel");
+    for (labels, tally) in &tallies {
+        write_durations(out, name, labels, &tally.answers());
+    }
+}
+
+/// How malls are told: what is pending and how old it is, what they took, every try by its result, how long they took.
+pub fn write_notifications(out: &mut String, notifier: &Notifier, now: TimestampMs) {
+    let mut platforms: Vec<_> = notifier.counts().collect();
+    platforms.sort_by_key(|(platform, _)| *platform);
+    let labels = |platform: PlatformId| format!("platform=\"{platform}\"");
+    let read = |count: &AtomicU64| count.load(Ordering::Relaxed).to_string();
+    type Read<'a> = &'a dyn Fn(PlatformId, &Counts) -> Option<String>;
+    let families: [(&str, &str, &str, Read<'_>); 4] = [
+        (
+            "suanpan_notifications_pending",
+            "gauge",
+            "notifications taken up and not delivered",
+            &|_, counts| Some(read(&counts.pending)),
+        ),
+        (
+            "suanpan_notification_lag_seconds",
+            "gauge",
+            "age of the oldest event of which the mall was not told; 0 where there is none",
+            // Milliseconds, so that no float is needed. What cannot be read is left out.
+            &|platform, _| {
+                notifier.lag_ms(platform, now).ok().map(|lag_ms| seconds(lag_ms.saturating_mul(1_000)))
+            },
+        ),
+        (
+            "suanpan_notifications_delivered_total",
+            "counter",
+            "notifications that malls took",
+            &|_, counts| Some(read(&counts.delivered)),
+        ),
+        ("suanpan_notifications_dead_total", "counter", "notifications that were given up", &|_, counts| {
+            Some(read(&counts.dead))
+        }),
+    ];
+    for (name, kind, help, read) in families {
+        head(out, name, kind, help);
+        for (platform, counts) in &platforms {
+            if let Some(value) = read(*platform, counts) {
+                line(out, name, &labels(*platform), &value);
+            }
+        }
+    }
+    let name = "suanpan_notification_tries_total";
+    head(out, name, "counter", "tries to tell a mall, by what it answered");
+    for (platform, counts) in &platforms {
+        for (result, count) in TryResult::ALL.into_iter().zip(&counts.tries) {
+            let labels = format!("{},result=\"{}\"", labels(*platform), result.name());
+            line(out, name, &labels, &read(count));
+        }
+    }
+    let histograms: [(&str, &str, fn(&Counts) -> Durations); 2] = [
+        ("suanpan_notification_try_seconds", "time that malls took to answer", |counts| {
+            counts.answers.durations()
+        }),
+        (
+            "suanpan_notification_delivery_seconds",
+            "time from an event to the mall having taken it",
+            |counts| counts.deliveries.durations(),
+        ),
+    ];
+    for (name, help, read) in histograms {
+        head(out, name, "histogram", help);
+        for (platform, counts) in &platforms {
+            write_durations(out, name, &labels(*platform), &read(counts));
+        }
+    }
+}
+
+/// Spans that were sent to the collector of traces, and those that were not.
+pub fn write_traces(out: &mut String, counts: &TraceCounts) {
+    let name = "suanpan_trace_spans_total";
+    head(out, name, "counter", "spans of requests by what became of them");
+    for (result, count) in [("sent", &counts.sent), ("dropped", &counts.dropped)] {
+        let count = count.load(Ordering::Relaxed).to_string();
+        line(out, name, &format!("result=\"{result}\""), &count);
     }
 }
 

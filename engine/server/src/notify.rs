@@ -6,6 +6,7 @@
 //! [`Outbox`] decides and knows neither network nor clock; `worker` is the shell around it.
 
 mod address;
+mod counts;
 mod delivery;
 mod http;
 mod outbox;
@@ -13,6 +14,7 @@ mod schedule;
 mod worker;
 
 pub use address::Guard;
+pub use counts::{Counts, TryResult};
 pub use delivery::{Delivery, DeliveryState, Try};
 pub use schedule::Schedule;
 pub use worker::{Notifier, NotifierOptions, NotifyFault, ResendFault, Signer, Target};

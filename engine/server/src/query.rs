@@ -4,12 +4,12 @@ use std::str::FromStr;
 
 use actix_web::{HttpRequest, web};
 use schemars::{Schema, SchemaGenerator};
-use suanpan_model::{AccountType, AnnouncementId, RejectCode, TimestampMs};
+use suanpan_model::{AccountType, AnnouncementId, OrderStatus, RejectCode, TimestampMs};
 
 use crate::notify::DeliveryState;
 use crate::problem::Problem;
 use crate::text::parse_time;
-use crate::wire::schema;
+use crate::wire::{is_reference, schema};
 
 /// A parameter.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +36,10 @@ enum Form {
     Delivery,
     /// A type of account that platforms open.
     Kind,
+    /// Where an order stands.
+    Status,
+    /// A name that the platform gave.
+    Name,
 }
 
 /// Entries of a page that does not say.
@@ -73,6 +77,33 @@ pub const TIMED_PAGE: &[Parameter] = &[FROM, UNTIL, CURSOR, LIMIT];
 pub const ACCOUNTS: &[Parameter] =
     &[Parameter { name: "kind", what: "Only accounts of this type.", form: Form::Kind }, CURSOR, LIMIT];
 
+/// Of orders.
+pub const ORDERS: &[Parameter] = &[
+    Parameter { name: "status", what: "Only orders that stand here now.", form: Form::Status },
+    Parameter {
+        name: "merchant",
+        what: "Only orders of which this merchant sells something: the reference of its settlement account.",
+        form: Form::Name,
+    },
+    Parameter { name: "payer", what: "Only orders of this payer.", form: Form::Name },
+    FROM,
+    UNTIL,
+    CURSOR,
+    LIMIT,
+];
+
+/// Of a list of what happened to orders.
+pub const EVENT_LIST: &[Parameter] = &[
+    FROM,
+    UNTIL,
+    Parameter {
+        name: "after",
+        what: "Where the page begins: `next` of the page before, as it stands there.",
+        form: Form::Event,
+    },
+    LIMIT,
+];
+
 const AFTER_EVENT: Parameter = Parameter {
     name: "after",
     what: "Events after this one; from the first when left out.",
@@ -103,6 +134,8 @@ impl Parameter {
             Form::Event => generator.subschema_for::<schema::EventId>(),
             Form::Delivery => generator.subschema_for::<schema::DeliveryStateName>(),
             Form::Kind => generator.subschema_for::<schema::OpenedKind>(),
+            Form::Status => generator.subschema_for::<schema::OrderStatusName>(),
+            Form::Name => generator.subschema_for::<schema::Reference>(),
         }
     }
 }
@@ -194,11 +227,45 @@ impl Parameters {
     /// # Errors
     /// `invalid_field`.
     pub fn after_event(&self) -> Result<AnnouncementId, Problem> {
+        Ok(self.before_event()?.unwrap_or(AnnouncementId::FIRST))
+    }
+
+    /// Before which event a page begins whose first event is the newest.
+    ///
+    /// # Errors
+    /// `invalid_field`.
+    pub fn before_event(&self) -> Result<Option<AnnouncementId>, Problem> {
         let read = |text| {
             AnnouncementId::parse(text)
                 .ok_or_else(|| invalid("after", "the id of an event, or `next` of an earlier page"))
         };
-        self.get("after").map_or(Ok(AnnouncementId::FIRST), read)
+        self.get("after").map(read).transpose()
+    }
+
+    /// Where orders shall stand.
+    ///
+    /// # Errors
+    /// `invalid_field`.
+    pub fn order_status(&self) -> Result<Option<OrderStatus>, Problem> {
+        let names = || OrderStatus::ALL.into_iter().map(OrderStatus::name).collect::<Vec<_>>().join(", ");
+        let read = |text: &str| {
+            let known = OrderStatus::ALL.into_iter().find(|status| status.name() == text);
+            known.ok_or_else(|| invalid("status", format!("one of {}", names())))
+        };
+        self.get("status").map(read).transpose()
+    }
+
+    /// A name that the platform gave.
+    ///
+    /// # Errors
+    /// `invalid_field`.
+    pub fn name(&self, parameter: &'static str) -> Result<Option<&str>, Problem> {
+        match self.get(parameter) {
+            Some(text) if !is_reference(text) => {
+                Err(invalid(parameter, "1 to 64 characters without control characters"))
+            }
+            known => Ok(known),
+        }
     }
 
     /// Where deliveries shall stand.

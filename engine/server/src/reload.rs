@@ -1,12 +1,14 @@
 //! A configuration that is read again while the program runs: all of it takes effect, or none.
 
+use std::path::PathBuf;
+
 use suanpan_core::routing::RoutingRules;
 use suanpan_model::PlatformId;
 use suanpan_runtime::Engine;
 use suanpan_runtime::rulebook::PutFault;
 
 use crate::budget::Budgets;
-use crate::config::{Config, PlatformConfig, SecurityConfig};
+use crate::config::{CertificateConfig, Config, KeyConfig, PlatformConfig, SecurityConfig, TlsConfig};
 use crate::log::{LogFault, LogLevel};
 use crate::rule_names::PlatformNames;
 use crate::security::SecurityFault;
@@ -42,7 +44,7 @@ pub enum ReloadFault {
 
 /// Puts `next` in force in the place of `now`, and says in words what changed.
 ///
-/// Keys and certificates of callers, rules, agreements and request rates of platforms, the level of logs, new accounts and new campaigns can change. An
+/// Keys and certificates of callers, the files of TLS, rules, agreements and request rates of platforms, the level of logs, new accounts and new campaigns can change. An
 /// order keeps what was agreed when it came.
 ///
 /// # Errors
@@ -72,8 +74,10 @@ pub async fn reload(
     }
     let mut changed: Vec<String> = pairs().flat_map(|((_, next), now)| differences(now, next)).collect();
     // Files of keys may have changed where the configuration has not.
-    server.reload_keys(next)?;
-    if now.security != next.security {
+    if server.reload_keys(next)? {
+        changed.push("the server's certificate".to_owned());
+    }
+    if who_calls(now) != who_calls(next) {
         changed.push("keys and certificates of callers".to_owned());
     }
     for (platform, read) in rules {
@@ -123,10 +127,22 @@ fn differences(now: &PlatformConfig, next: &PlatformConfig) -> Vec<String> {
     other.map(|(what, _)| format!("platform {}: {what}", next.policy.id)).collect()
 }
 
-/// What of the security is the engine's own: who may call changes while the program runs.
+/// What of the security is the engine's own: who may call changes while the program runs, and so does what stands in the
+/// files of TLS, under whatever names. Whether there is TLS, and whether clients have certificates, does not.
 fn own_part(config: &Config) -> SecurityConfig {
     let (keys, certificates, both_required) = (Vec::new(), Vec::new(), Vec::new());
-    SecurityConfig { keys, certificates, both_required, ..config.security.clone() }
+    let tls = config.security.tls.as_ref().map(|tls| TlsConfig {
+        certificate_file: PathBuf::new(),
+        key_file: PathBuf::new(),
+        client_ca_file: tls.client_ca_file.as_ref().map(|_| PathBuf::new()),
+    });
+    SecurityConfig { keys, certificates, both_required, tls, ..config.security.clone() }
+}
+
+/// What of the security says who may call.
+fn who_calls(config: &Config) -> (&[KeyConfig], &[CertificateConfig], &[PlatformId]) {
+    let SecurityConfig { keys, certificates, both_required, .. } = &config.security;
+    (keys, certificates, both_required)
 }
 
 /// Keys of what is other than before and must not be.
@@ -141,7 +157,8 @@ fn fixed(now: &Config, next: &Config) -> Vec<String> {
     check("engine", now.engine == next.engine);
     check("data.dir", now.data_dir == next.data_dir);
     check("channels", now.channels == next.channels);
-    check("security, other than keys and certificates of callers", own_part(now) == own_part(next));
+    check("security, other than keys, certificates and the files of TLS", own_part(now) == own_part(next));
+    check("traces", now.traces == next.traces);
     check("log.format", now.log.format == next.log.format);
     let urls =
         |config: &Config| config.platforms.iter().map(|one| one.notify_url.clone()).collect::<Vec<_>>();

@@ -13,6 +13,7 @@ mod campaigns;
 mod description;
 mod events;
 mod exceptions;
+mod lists;
 mod notifications;
 mod operations;
 pub(crate) mod orders;
@@ -35,7 +36,11 @@ pub struct BodyLimits {
 pub fn mount(config: &mut web::ServiceConfig) {
     config
         .app_data(web::PathConfig::default().error_handler(|_, _| Problem::not_found().into()))
-        .service(resource(endpoint::ORDERS, orders::create))
+        .service(resource(endpoint::ORDER_LIST, lists::orders).guard(guard::Get()))
+        .service(resource_of("GET, POST", endpoint::ORDERS, orders::create))
+        .service(resource(endpoint::PLATFORM_REFUNDS, lists::refunds))
+        .service(resource(endpoint::PLATFORM_RELEASES, lists::releases))
+        .service(resource(endpoint::PLATFORM_DISPUTES, lists::disputes))
         .service(resource(endpoint::BATCH, orders::batch))
         .service(resource(endpoint::ORDER, orders::life))
         .service(resource(endpoint::CONFIRM, actions::confirm))

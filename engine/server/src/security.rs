@@ -30,7 +30,7 @@ pub use gate::gate;
 pub use names::DistinguishedName;
 pub use refusal::{Refusal, SECURITY_CODES};
 pub use role::Role;
-pub use tls::{Connection, Judge, observe_connection, server_config};
+pub use tls::{Connection, Judge, TlsFiles, observe_connection};
 
 use std::path::Path;
 use std::sync::Arc;
@@ -87,6 +87,17 @@ impl Security {
             marks: Arc::new(Marks::open(&dir.join(MARKS_FILE), start_s)?),
             audit: AuditTrail::open(&dir.join(AUDIT_FILE), start_s)?,
         })
+    }
+
+    /// Whether callers could prove who they are, and how: reads every key that the configuration names, and writes nothing.
+    ///
+    /// # Errors
+    /// As [`Security::load`].
+    pub fn check(config: &SecurityConfig) -> Result<SecurityMode, SecurityFault> {
+        let mode = config.effective_mode().ok_or(SecurityFault::Nothing)?;
+        KeyRing::load(config)?;
+        config.engine_key.as_ref().map(EngineKey::load).transpose()?;
+        Ok(mode)
     }
 
     /// Puts other keys and certificates of callers in force, at once and all together; what is under way goes on. The rest of

@@ -22,8 +22,9 @@ use crate::metrics::{Metrics, WorkerMetrics};
 use crate::notify::{Notifier, NotifyFault, Signer, Target};
 use crate::problem::Refused;
 use crate::routes::{BodyLimits, EndpointIndex, mount};
-use crate::security::{BodyRules, Judge, Security, SecurityFault, gate, observe_connection, server_config};
+use crate::security::{BodyRules, Security, SecurityFault, TlsFiles, gate, observe_connection};
 use crate::state::State;
+use crate::traces::{Collector, Tracer};
 
 /// Why the server cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +59,9 @@ pub enum ServerFault {
     /// Malls cannot be told what happens.
     #[error(transparent)]
     Notify(#[from] NotifyFault),
+    /// Traces cannot be sent.
+    #[error("traces: {0}")]
+    Traces(std::io::Error),
     /// The thread of the server cannot be started.
     #[error("cannot start the server: {0}")]
     Start(std::io::Error),
@@ -70,8 +74,10 @@ pub struct ServerHandle {
     pub addr: SocketAddr,
     scheme: &'static str,
     security: Arc<Security>,
+    tls: Option<Arc<TlsFiles>>,
     actix: actix_web::dev::ServerHandle,
     thread: std::thread::JoinHandle<()>,
+    collector: Option<Collector>,
     budgets: Arc<ArcSwap<Budgets>>,
 }
 
@@ -87,12 +93,16 @@ impl ServerHandle {
         self.budgets.store(Arc::new(budgets));
     }
 
-    /// Puts other keys and certificates of callers in force.
+    /// Puts other keys and certificates in force: those of callers, the server's own, and the authority of client
+    /// certificates. Connections that are open stay. True when the server shows another certificate from now on.
     ///
     /// # Errors
-    /// A key that cannot be read or used; then those in force stay.
-    pub fn reload_keys(&self, config: &Config) -> Result<(), SecurityFault> {
-        self.security.reload_keys(&config.security)
+    /// A key or certificate that cannot be read or used; then those in force stay.
+    pub fn reload_keys(&self, config: &Config) -> Result<bool, SecurityFault> {
+        let files = self.tls.as_ref().zip(config.security.tls.as_ref());
+        let change = files.map(|(files, named)| Ok((files, files.read_again(named)?))).transpose()?;
+        self.security.reload_keys(&config.security)?;
+        Ok(change.is_some_and(|(files, change)| files.put(change)))
     }
 
     /// Stops: no new connections, requests under way are finished (for as long as the configuration says). The engine
@@ -103,7 +113,23 @@ impl ServerHandle {
         if self.thread.join().is_err() {
             tracing::error!("the server's thread panicked");
         }
+        if let Some(collector) = self.collector {
+            // The tracers went with the thread.
+            collector.join();
+        }
     }
+}
+
+/// Whether a server could be safe with this configuration: looked at before the engine starts, which may take a while and
+/// writes to its directory.
+///
+/// # Errors
+/// Nobody could prove who they are, and development was not asked for; keys or certificates that cannot be used; an address
+/// that other machines can reach in development or without TLS.
+pub fn check(config: &Config) -> Result<(), ServerFault> {
+    let mode = Security::check(&config.security)?;
+    config.security.tls.as_ref().map(TlsFiles::read).transpose()?;
+    check_address(config, mode)
 }
 
 /// Starts the server in threads of its own. Can be called from anywhere, inside or outside a runtime.
@@ -114,8 +140,10 @@ impl ServerHandle {
 pub fn run(config: &Config, engine: Engine) -> Result<ServerHandle, ServerFault> {
     let settings = config.server.clone();
     let security = Arc::new(Security::load(&config.security, &config.data_dir, engine.now().0 / 1_000)?);
-    let tls = config.security.tls.as_ref().map(server_config).transpose()?;
+    let tls = config.security.tls.as_ref().map(TlsFiles::read).transpose()?.map(Arc::new);
+    let tls_config = tls.as_ref().map(TlsFiles::server_config).transpose()?;
     check_address(config, security.mode)?;
+    warn_of_what_is_open(config, security.mode);
     let notifier = Arc::new(start_notifier(config, &engine, &security)?);
     let answers = Arc::new(Answers::open(&config.data_dir.join("answers"), engine.now())?);
     let budgets = Arc::new(ArcSwap::from_pointee(Budgets::of(config)));
@@ -124,15 +152,18 @@ pub fn run(config: &Config, engine: Engine) -> Result<ServerHandle, ServerFault>
     let listener = TcpListener::bind(address).map_err(fault)?;
     let addr = listener.local_addr().map_err(fault)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
+    let traced = config.traces.clone().map(Collector::start).transpose().map_err(ServerFault::Traces)?;
+    let (tracer, collector) = traced.unzip();
     let (sender, receiver) = std::sync::mpsc::channel();
     let work = Work {
         settings,
         engine,
         notifier,
         security: Arc::clone(&security),
-        tls,
+        tls: tls.clone().zip(tls_config),
         budgets: Arc::clone(&budgets),
         answers,
+        tracer,
     };
     let thread = std::thread::Builder::new()
         .name("http".to_owned())
@@ -140,7 +171,7 @@ pub fn run(config: &Config, engine: Engine) -> Result<ServerHandle, ServerFault>
         .map_err(ServerFault::Start)?;
     let gone = |_| std::io::Error::other("the server's thread ended before it listened");
     let actix = receiver.recv().map_err(gone).and_then(|started| started).map_err(fault)?;
-    Ok(ServerHandle { addr, scheme, security, actix, thread, budgets })
+    Ok(ServerHandle { addr, scheme, security, tls, actix, thread, collector, budgets })
 }
 
 fn check_address(config: &Config, mode: SecurityMode) -> Result<(), ServerFault> {
@@ -148,20 +179,25 @@ fn check_address(config: &Config, mode: SecurityMode) -> Result<(), ServerFault>
     let is_local = address.ip().is_loopback();
     let security = &config.security;
     match mode {
-        SecurityMode::Development if !is_local => return Err(ServerFault::OpenToNetwork(address)),
-        SecurityMode::Development => {
-            tracing::warn!(
-                %address,
-                "DEVELOPMENT: REQUESTS ARE NOT AUTHENTICATED. EVERYBODY ON THIS MACHINE CAN MOVE MONEY"
-            );
-        }
-        SecurityMode::Signed if is_local || security.tls.is_some() => {}
-        SecurityMode::Signed if security.allow_plain_http => {
+        SecurityMode::Development if !is_local => Err(ServerFault::OpenToNetwork(address)),
+        SecurityMode::Development => Ok(()),
+        SecurityMode::Signed if is_local || security.tls.is_some() || security.allow_plain_http => Ok(()),
+        SecurityMode::Signed => Err(ServerFault::InTheClear(address)),
+    }
+}
+
+fn warn_of_what_is_open(config: &Config, mode: SecurityMode) {
+    let address = config.server.listen;
+    match mode {
+        SecurityMode::Development => tracing::warn!(
+            %address,
+            "DEVELOPMENT: REQUESTS ARE NOT AUTHENTICATED. EVERYBODY ON THIS MACHINE CAN MOVE MONEY"
+        ),
+        SecurityMode::Signed if address.ip().is_loopback() || config.security.tls.is_some() => {}
+        SecurityMode::Signed => {
             tracing::warn!(%address, "without TLS: requests are signed, but whoever is on the way can read them");
         }
-        SecurityMode::Signed => return Err(ServerFault::InTheClear(address)),
     }
-    Ok(())
 }
 
 /// What the thread of the server tells when it listens.
@@ -186,13 +222,14 @@ struct Work {
     engine: Engine,
     notifier: Arc<Notifier>,
     security: Arc<Security>,
-    tls: Option<(rustls::ServerConfig, Option<Judge>)>,
+    tls: Option<(Arc<TlsFiles>, rustls::ServerConfig)>,
     budgets: Arc<ArcSwap<Budgets>>,
     answers: Arc<Answers>,
+    tracer: Option<Tracer>,
 }
 
 fn serve(work: Work, listener: TcpListener, started: &Started) {
-    let Work { settings, engine, notifier, security, tls, budgets, answers } = work;
+    let Work { settings, engine, notifier, security, tls, budgets, answers, tracer } = work;
     let metrics = Arc::new(Metrics::default());
     let clock = engine.clone();
     let state = Data::new(State {
@@ -203,6 +240,7 @@ fn serve(work: Work, listener: TcpListener, started: &Started) {
         metrics: Arc::clone(&metrics),
         notifier,
         security,
+        tracer: tracer.clone(),
     });
     let limits =
         BodyLimits { single_bytes: settings.body_limit_bytes, batch_bytes: settings.batch_body_limit_bytes };
@@ -214,12 +252,15 @@ fn serve(work: Work, listener: TcpListener, started: &Started) {
     let application = move || {
         let worker = metrics.worker();
         let known = state.clone();
+        let watcher = state.clone().into_inner();
         let budgets = Arc::clone(&budgets);
         App::new()
             .wrap(from_fn(once))
             .wrap(from_fn(move |request, next| spend(Arc::clone(&budgets), request, next)))
             .wrap(from_fn(move |request, next| gate(known.clone(), rules, request, next)))
-            .wrap(from_fn(move |request, next| observe(Arc::clone(&worker), request, next)))
+            .wrap(from_fn(move |request, next| {
+                observe(Arc::clone(&worker), Arc::clone(&watcher), request, next)
+            }))
             .app_data(Rc::new(Intake::new(state.engine.clone())))
             .app_data(state.clone())
             .configure(mount)
@@ -234,10 +275,11 @@ fn serve(work: Work, listener: TcpListener, started: &Started) {
             .max_connections(settings.connections_max);
         let server = match tls {
             None => server.listen(listener),
-            Some((config, None)) => server.listen_rustls_0_23(listener, config),
-            Some((config, Some(judge))) => server
+            Some((files, config)) => server
                 .on_connect(move |stream, data| {
-                    observe_connection(&judge, clock.now().0 / 1_000, stream, data);
+                    if let Some(judge) = files.judge() {
+                        observe_connection(&judge, clock.now().0 / 1_000, stream, data);
+                    }
                 })
                 .listen_rustls_0_23(listener, config),
         };
@@ -254,13 +296,16 @@ fn serve(work: Work, listener: TcpListener, started: &Started) {
     });
 }
 
-/// Counts and logs a request: route, status and time, never what it contains.
+/// Counts, logs and traces a request: route, status and time, never what it contains.
 async fn observe<B: MessageBody>(
     worker: Arc<WorkerMetrics>,
+    state: Arc<State>,
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, actix_web::Error> {
     let started = Instant::now();
+    let tracer = state.tracer.as_ref();
+    let traced = tracer.and_then(|tracer| Some((tracer, tracer.begin(&request, state.engine.now())?)));
     let response = next.call(request).await?;
     let took = started.elapsed();
     let endpoint = response.request().app_data::<EndpointIndex>().map(|index| index.0);
@@ -272,10 +317,14 @@ async fn observe<B: MessageBody>(
     }
     let route = endpoint.map_or("unmatched", |index| crate::endpoint::Endpoint::ALL[index].path);
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    let trace = traced.as_ref().map(|(_, traced)| tracing::field::display(traced.trace()));
     if status >= 500 {
-        tracing::warn!(route, status, micros, code, "request");
+        tracing::warn!(route, status, micros, code, trace, "request");
     } else {
-        tracing::debug!(route, status, micros, code, "request");
+        tracing::debug!(route, status, micros, code, trace, "request");
+    }
+    if let Some((tracer, traced)) = traced {
+        tracer.end(traced, &response, endpoint, took);
     }
     Ok(response)
 }

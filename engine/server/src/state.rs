@@ -9,6 +9,7 @@ use crate::answers::Answers;
 use crate::metrics::Metrics;
 use crate::notify::Notifier;
 use crate::security::Security;
+use crate::traces::Tracer;
 use crate::wire::Lookup;
 
 /// The engine and the server's own settings.
@@ -25,6 +26,8 @@ pub struct State {
     pub metrics: Arc<Metrics>,
     /// Tells malls what happened.
     pub notifier: Arc<Notifier>,
+    /// Takes a span of each request, where traces are wanted.
+    pub tracer: Option<Tracer>,
     /// Keys, certificates, and what was seen of requests.
     pub security: Arc<Security>,
 }

@@ -13,6 +13,7 @@ mod money;
 mod object;
 mod operator;
 mod order;
+mod order_lists;
 mod receipt;
 mod recorded;
 mod refund;
@@ -50,6 +51,10 @@ pub use operator::{
 pub use order::{
     AccountRef, BatchIn, CouponIn, EmptyIn, FinishIn, NotificationIn, OrderIn, RawBatchIn, ReceiverIn,
     RefundIn, ReleaseIn, ResolveIn, SmsCodeIn, SplitIn, SubOrderIn, TierIn,
+};
+pub use order_lists::{
+    DisputeLineOut, DisputeLinesOut, OrderLineOut, OrdersOut, RefundLineOut, RefundLinesOut, ReleaseLineOut,
+    ReleaseLinesOut,
 };
 pub use receipt::{ActionOut, NowOut, ReceiptOut, SummaryOut};
 pub use recorded::{RecordedLine, changed, summary};

@@ -77,6 +77,12 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     }
 }
 
+/// Waits for a line of the metrics.
+async fn until_measured(shop: &Shop, line: &str) {
+    let has = async || shop.get("/metrics").await.text.lines().any(|known| known == line);
+    until(line, has).await;
+}
+
 /// Tells `mall` about 9001, trying again after these waits.
 fn told_at(mall: &Mall, waits_ms: &[u64]) -> impl Fn(&mut Config) {
     let (url, waits) = (mall.url.clone(), waits_ms.iter().copied().map(Duration::from_millis).collect());
@@ -187,6 +193,24 @@ async fn a_mall_that_fails_is_told_again_then_given_up_and_by_hand_once_more() {
     assert_eq!(statuses, [500, 500, 500, 200].map(Value::from).iter().collect::<Vec<_>>());
     assert_eq!(found["event"]["id"], id);
 
+    // Metrics count since the start: one delivery, of something that was pending for a while.
+    let of_mall = |name: &str, more: &str, value: &str| {
+        format!("suanpan_notification{name}{{platform=\"9001\"{more}}} {value}")
+    };
+    for (name, more, expected) in [
+        ("s_delivered_total", "", "1"),
+        ("s_dead_total", "", "0"),
+        ("s_pending", "", "0"),
+        ("_lag_seconds", "", "0.000000"),
+        ("_tries_total", ",result=\"taken\"", "1"),
+        ("_tries_total", ",result=\"fault\"", "0"),
+        ("_try_seconds_count", "", "1"),
+        ("_delivery_seconds_count", "", "1"),
+        ("_delivery_seconds_bucket", ",le=\"+Inf\"", "1"),
+    ] {
+        until_measured(&shop, &of_mall(name, more, expected)).await;
+    }
+
     // A refusal of the mall is final at once.
     mall.answers(&[404]);
     settled(&shop, "N-2").await;
@@ -196,6 +220,10 @@ async fn a_mall_that_fails_is_told_again_then_given_up_and_by_hand_once_more() {
         dead["deliveries"].as_array().unwrap().iter().filter(|one| one["tries"] == 1).count() == 3
     })
     .await;
+    until_measured(&shop, &of_mall("s_dead_total", "", "3")).await;
+    until_measured(&shop, &of_mall("_tries_total", ",result=\"refused\"", "3")).await;
+    until_measured(&shop, "suanpan_channel_attempts_total{channel=\"fast\",outcome=\"paid\"} 1").await;
+    until_measured(&shop, "suanpan_channel_answer_seconds_count{channel=\"fast\"} 1").await;
     shop.close().await;
 }
 

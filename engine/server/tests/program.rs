@@ -182,6 +182,58 @@ async fn a_configuration_is_read_again_as_a_whole_or_not_at_all() {
     assert_eq!(program.terminate(), Some(0));
 }
 
+#[actix_web::test]
+async fn a_certificate_is_replaced_by_a_signal_and_open_connections_stay() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let issue = |tls: &Path| {
+        for more in [&["authority"][..], &["server", "--name", "127.0.0.1"][..]] {
+            let (ok, _, complaint) =
+                run(&[&["certificates", "--dir", tls.to_str().unwrap()][..], more].concat());
+            assert!(ok, "{complaint}");
+        }
+    };
+    let (tls, later) = (dir.path().join("tls"), dir.path().join("later"));
+    issue(&tls);
+    issue(&later);
+    let file = dir.path().join("suanpan.toml");
+    let config = suanpan_server::config::BUILTIN
+        .replacen("certificate_file = \"\"", &format!("certificate_file = {:?}", tls.join("server.pem")), 1)
+        .replacen("\nkey_file = \"\"", &format!("\nkey_file = {:?}", tls.join("server-key.pem")), 1);
+    std::fs::write(&file, config).unwrap();
+    let data = dir.path().join("data");
+    let program = Program::serve_with(&data, &["--config", file.to_str().unwrap()]);
+    assert!(program.url.starts_with("https://"), "{}", program.url);
+    let trusting = |tls: &Path| {
+        let authority = std::fs::read(tls.join("authority.pem")).unwrap();
+        let authority = reqwest::Certificate::from_pem(&authority).unwrap();
+        reqwest::Client::builder().tls_certs_only([authority]).build().unwrap()
+    };
+    let live = async |client: &reqwest::Client| {
+        client.get(format!("{}/health/live", program.url)).send().await.map(|answer| answer.status().as_u16())
+    };
+    let (old, new) = (trusting(&tls), trusting(&later));
+    assert!(live(&new).await.is_err(), "the new certificate is not shown yet");
+    assert_eq!(live(&old).await.unwrap(), 200);
+    for file in ["server.pem", "server-key.pem"] {
+        std::fs::copy(later.join(file), tls.join(file)).unwrap();
+    }
+    program.signal("-HUP");
+    let line = program.until_logged("the configuration was read again");
+    assert!(line.contains("the server's certificate"), "{line}");
+    assert_eq!(live(&old).await.unwrap(), 200, "its connection is open");
+    assert_eq!(live(&new).await.unwrap(), 200, "the new certificate is shown");
+    assert_eq!(program.terminate(), Some(0));
+}
+
+#[test]
+fn without_keys_it_refuses_before_the_engine_has_started() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let data = dir.path().join("data");
+    let (ok, _, complaint) = run(&["serve", "--data", data.to_str().unwrap()]);
+    assert!(!ok && complaint.contains("suanpan keys") && complaint.contains("--dev"), "{complaint}");
+    assert!(!data.exists(), "nothing was written");
+}
+
 fn run(arguments: &[&str]) -> (bool, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_suanpan")).args(arguments).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -200,7 +252,7 @@ fn the_configuration_is_printed_and_a_wrong_one_is_named() {
     std::fs::write(&file, wrong).unwrap();
     let data = dir.path().join("data");
     let (file, data) = (file.to_str().unwrap(), data.to_str().unwrap());
-    let (ok, _, complaint) = run(&["serve", "--config", file, "--data", data]);
+    let (ok, _, complaint) = run(&["serve", "--dev", "--config", file, "--data", data]);
     assert!(!ok);
     for part in ["platform[0].routing.priority[0]", "own_bank", "wehcat"] {
         assert!(complaint.contains(part), "{complaint}");

@@ -5,6 +5,7 @@ use suanpan_model::policy::{FeeBearer, LatePayment, RefundedFee, Shortfall};
 
 use super::notifications::RawNotifications;
 use super::raw_security::{RawChannelKeys, RawKey, RawOperator, RawSecurity};
+use super::traces::RawTraces;
 use crate::wire::RulesIn;
 
 #[derive(Debug, Default, Deserialize)]
@@ -17,6 +18,7 @@ pub(super) struct RawConfig {
     pub(super) channels: RawChannels,
     pub(super) log: RawLog,
     pub(super) notifications: RawNotifications,
+    pub(super) traces: RawTraces,
     pub(super) operator: Vec<RawOperator>,
     pub(super) channel_keys: Vec<RawChannelKeys>,
     pub(super) platform: Vec<RawPlatform>,

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use suanpan_model::policy::Agreement;
 use suanpan_model::{AccountType, Amount, Currency, DurationMs, PlatformId, PlatformPolicy};
 
-use super::notifications;
 use super::raw::{
     RawAccount, RawCampaign, RawConfig, RawEngine, RawFunder, RawLog, RawPayer, RawPlatform, RawServer,
 };
@@ -15,6 +14,7 @@ use super::{
     AccountConfig, ChannelsConfig, Config, ConfigFault, EngineConfig, LogConfig, LogFormat, PlatformConfig,
     ServerConfig,
 };
+use super::{notifications, traces};
 use crate::budget::RequestRate;
 use crate::notify::Guard;
 use crate::rule_names::Unchecked;
@@ -70,6 +70,7 @@ pub(super) fn config(raw: RawConfig) -> Checked<Config> {
         },
         log: log(raw.log)?,
         notifications,
+        traces: traces::config(raw.traces)?,
         platforms,
         campaigns,
     })

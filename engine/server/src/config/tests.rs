@@ -1,6 +1,7 @@
 //! The builtin file is sound and says what the defaults are; every fault names its key.
 
 use super::raw::{RawChannels, RawConfig, RawData, RawEngine, RawLog, RawServer};
+use super::traces::RawTraces;
 use super::{BUILTIN, Config};
 
 #[test]
@@ -15,6 +16,8 @@ fn the_builtin_file_is_sound_and_shows_the_defaults() {
     assert_eq!(raw.data, RawData::default());
     assert_eq!(raw.channels, RawChannels::default());
     assert_eq!(raw.log, RawLog::default());
+    assert_eq!(raw.traces, RawTraces::default());
+    assert_eq!(config.traces, None);
     assert_eq!(raw.platform[0].routing.version, crate::wire::RulesIn::default().version);
     let policy = &config.platforms[0].policy;
     assert_eq!(*policy, suanpan_model::PlatformPolicy::defaults(policy.id));
@@ -28,13 +31,16 @@ fn an_empty_file_is_a_configuration_without_platforms() {
 #[test]
 fn every_fault_names_its_key_and_what_was_expected() {
     let platform = "[[platform]]\nid = 1\nname = \"p\"\n";
-    let table: [(String, &[&str]); 31] = [
+    let table: [(String, &[&str]); 34] = [
         ("[server]\nlisten = \"nowhere\"".into(), &["server.listen", "127.0.0.1:8080", "nowhere"]),
         ("[server]\nlisten = 5".into(), &["listen", "string"]),
         ("[server]\nbody_limit_kib = 0".into(), &["server.body_limit_kib", "from 1"]),
         ("[server]\nporridge = 1".into(), &["porridge", "expected", "listen"]),
         ("[engine]\nshards = 3".into(), &["engine.shards", "power of two"]),
         ("[engine]\nin_flight_max = 0".into(), &["engine.in_flight_max", "from 1"]),
+        ("[traces]\ncollector = \"collector\"".into(), &["traces.collector", "http://127.0.0.1:4318"]),
+        ("[traces]\ncollector = \"http://a:b@c\"".into(), &["traces.collector", "without user"]),
+        ("[traces]\nsample_percent = 101".into(), &["traces.sample_percent", "from 0 to 100"]),
         ("[data]\ndir = \"\"".into(), &["data.dir", "directory"]),
         ("[log]\nformat = \"xml\"".into(), &["log.format", "text or json"]),
         ("[log]\nlevel = \"a=b=c\"".into(), &["log.level", "directives"]),

@@ -60,6 +60,12 @@ impl Outbox {
         self.pending.len()
     }
 
+    /// The oldest of them.
+    #[must_use]
+    pub fn oldest(&self) -> Option<AnnouncementId> {
+        self.pending.keys().next().copied()
+    }
+
     /// When the next one wants to be sent.
     #[must_use]
     pub fn next_due(&self) -> Option<TimestampMs> {

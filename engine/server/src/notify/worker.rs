@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use reqwest::Url;
@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::address::Guard;
+use super::counts::Counts;
 use super::delivery::{Delivery, DeliveryState, Try, cursor_key, delivery_key, id_of};
 use super::http;
 use super::outbox::{Changes, Outbox, PENDING_MAX};
@@ -99,19 +100,6 @@ pub enum ResendFault {
     Busy,
     /// The engine is ending.
     Ended,
-}
-
-/// What became of notifications since the start.
-#[derive(Debug, Default)]
-pub struct Counts {
-    /// Malls have them.
-    pub delivered: AtomicU64,
-    /// Tries that failed and are repeated.
-    pub failed: AtomicU64,
-    /// Given up.
-    pub dead: AtomicU64,
-    /// Pending now.
-    pub pending: AtomicU64,
 }
 
 struct Ask {
@@ -211,6 +199,20 @@ impl Notifier {
         rows(&self.engine, platform, state, after, limit)
     }
 
+    /// How old the oldest event is of which the mall was not told, in milliseconds; 0 where there is none.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn lag_ms(&self, platform: PlatformId, now: TimestampMs) -> Result<u64, EngineFault> {
+        let Some(counts) = self.counts.get(&platform) else { return Ok(0) };
+        let (oldest, taken_up_to) = counts.oldest();
+        let announced = match oldest {
+            Some(id) => self.engine.announcement(platform, id)?,
+            None => self.engine.announcements(platform, taken_up_to, 1)?.pop(),
+        };
+        Ok(announced.map_or(0, |one| now.since(one.announcement.at).0))
+    }
+
     /// What became of the notifications of each platform since the start.
     pub fn counts(&self) -> impl Iterator<Item = (PlatformId, &Counts)> {
         self.counts.iter().map(|(platform, counts)| (*platform, &**counts))
@@ -269,6 +271,15 @@ fn read<T: serde::de::DeserializeOwned>(row: &[u8]) -> Result<T, EngineFault> {
     decode_row(row).map_err(|fault| EngineFault::Replay { lsn: 0, what: format!("a delivery: {fault}") })
 }
 
+/// What came of a try.
+struct Landed {
+    id: AnnouncementId,
+    /// When it happened what was told.
+    happened_at: TimestampMs,
+    one: Try,
+    verdict: Verdict,
+}
+
 /// One mall's outbox at work.
 struct Worker {
     engine: Engine,
@@ -281,7 +292,7 @@ struct Worker {
     signer: Arc<dyn Signer>,
     counts: Arc<Counts>,
     inbox: mpsc::Receiver<Ask>,
-    flights: JoinSet<(AnnouncementId, Try, Verdict)>,
+    flights: JoinSet<Landed>,
 }
 
 impl Worker {
@@ -295,7 +306,7 @@ impl Worker {
                 tracing::error!(platform = self.platform.0, %fault, "notifications wait for the store");
                 patience = STORE_RETRY;
             }
-            self.counts.pending.store(self.outbox.pending() as u64, Ordering::Relaxed);
+            self.counts.stands(self.outbox.pending(), self.outbox.oldest(), self.outbox.cursor());
             let now = engine.now();
             if self.flights.len() < self.in_flight_max
                 && let Some(due) = self.outbox.next_due()
@@ -304,7 +315,7 @@ impl Worker {
             }
             tokio::select! {
                 landed = self.flights.join_next(), if !self.flights.is_empty() => match landed {
-                    Some(Ok((id, one, verdict))) => self.land(id, one, verdict),
+                    Some(Ok(landed)) => self.land(landed),
                     // A panic in there is a bug; the announcement stays pending and is told after the next start.
                     Some(Err(fault)) => tracing::error!(%fault, "a notification was lost on its way"),
                     None => {}
@@ -345,43 +356,51 @@ impl Worker {
     }
 
     fn send(&mut self, announced: &Announced, now: TimestampMs) {
-        let id = announced.id;
+        let (id, happened_at) = (announced.id, announced.announcement.at);
+        let fail = |why: &str, verdict| {
+            let one = Try { at: now, took_ms: 0, status: 0, fault: SmolStr::new(why) };
+            Landed { id, happened_at, one, verdict }
+        };
         let url = match (announced.announcement.callback.as_str(), &self.url) {
             ("", Some(url)) => url.clone(),
-            ("", None) => return self.fail(id, now, "there is no address", Verdict::Refused),
+            ("", None) => return self.fail(fail("there is no address", Verdict::Refused)),
             (callback, _) => match self.guard.read(callback) {
                 Ok(url) => url,
-                Err(fault) => return self.fail(id, now, &format!("expected {fault}"), Verdict::Refused),
+                Err(fault) => return self.fail(fail(&format!("expected {fault}"), Verdict::Refused)),
             },
         };
         let body = serde_json::to_vec(&EventOut::new(announced)).unwrap_or_default();
         let headers = match self.signer.headers(self.platform, &id.to_string(), now.0 / 1_000, &body) {
             Ok(headers) => header_map(&headers),
-            Err(fault) => return self.fail(id, now, &fault, Verdict::Again(None)),
+            Err(fault) => return self.fail(fail(&fault, Verdict::Again(None))),
         };
         let client = self.client.clone();
         self.flights.spawn(async move {
             let (one, verdict) = http::tell(&client, url, headers, body, now).await;
-            (id, one, verdict)
+            Landed { id, happened_at, one, verdict }
         });
     }
 
     /// Notes a try that does not leave the engine.
-    fn fail(&mut self, id: AnnouncementId, now: TimestampMs, why: &str, verdict: Verdict) {
-        let one = Try { at: now, took_ms: 0, status: 0, fault: SmolStr::new(why) };
-        self.flights.spawn(async move { (id, one, verdict) });
+    fn fail(&mut self, failed: Landed) {
+        self.flights.spawn(async move { failed });
     }
 
-    fn land(&mut self, id: AnnouncementId, one: Try, verdict: Verdict) {
+    fn land(&mut self, landed: Landed) {
+        let Landed { id, happened_at, one, verdict } = landed;
         let (status, fault) = (one.status, one.fault.clone());
+        self.counts.tried(&one);
         let (state, changes) = self.outbox.finish(id, one, verdict, self.engine.now());
         self.write(changes);
         let platform = self.platform.0;
         let counter = match state {
-            DeliveryState::Delivered => &self.counts.delivered,
+            DeliveryState::Delivered => {
+                let took_ms = self.engine.now().since(happened_at).0;
+                self.counts.deliveries.add(Duration::from_millis(took_ms));
+                &self.counts.delivered
+            }
             DeliveryState::Pending => {
-                tracing::info!(platform, %id, status, %fault, "a mall was not told; trying again");
-                &self.counts.failed
+                return tracing::info!(platform, %id, status, %fault, "a mall was not told; trying again");
             }
             DeliveryState::Dead => {
                 tracing::warn!(platform, %id, status, %fault, "a mall could not be told; given up");

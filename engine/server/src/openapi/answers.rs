@@ -27,7 +27,8 @@ pub(super) fn headers() -> Value {
             "schema": { "type": "integer", "minimum": 0 },
         },
         "IdempotencyReplayed": {
-            "description": "`true` in an answer that was kept under the request's Idempotency-Key.",
+            "description": "`true` in an answer that was given before: under the request's Idempotency-Key, or to the platform's own number of \
+                the order, release or refund.",
             "schema": { "type": "string", "const": "true" },
         },
     })

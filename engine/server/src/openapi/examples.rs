@@ -172,6 +172,12 @@ fn asking() -> Vec<Example> {
         get(endpoint::RELEASES_LIST, &[MALL, "no:A-1"]),
         get(endpoint::REFUNDS_LIST, &[MALL, "no:A-1"]),
         get(endpoint::EXPLAIN, &[MALL, "no:A-2"]),
+        get(endpoint::ORDER_LIST, &[MALL]).with_query(
+            "merchant=M0001&from=2026-01-01T00:00:00Z&until=2035-01-01T00:00:00%2B08:00&limit=10",
+        ),
+        get(endpoint::PLATFORM_REFUNDS, &[MALL]).with_query("limit=10&from=2026-01-01T00:00:00Z"),
+        get(endpoint::PLATFORM_RELEASES, &[MALL]).with_query("limit=10"),
+        get(endpoint::PLATFORM_DISPUTES, &[MALL]).with_query("limit=10"),
         get(endpoint::ACCOUNTS_LIST, &[MALL]).with_query("kind=cash&limit=10"),
         get(endpoint::MERCHANTS, &[MALL]),
         get(endpoint::ACCOUNT, &[MALL, "settlement", "M0001"]),

@@ -4,11 +4,12 @@ use suanpan_model::RejectCode::*;
 
 use super::operation::{Operation, Tag};
 use crate::endpoint;
-use crate::query::{SUBMISSION, TIMED_PAGE};
+use crate::query::{EVENT_LIST, ORDERS, SUBMISSION, TIMED_PAGE};
 use crate::routes::orders::BatchOut;
 use crate::wire::{
-    AttemptsOut, BatchIn, DisputesOut, EmptyIn, ExceptionsOut, ExplainedOut, FinishIn, LifeOut, Object,
-    OrderIn, ReceiptOut, RefundIn, RefundsOut, ReleaseIn, ReleasesOut, ResolveIn, SmsCodeIn, SummaryOut,
+    AttemptsOut, BatchIn, DisputeLinesOut, DisputesOut, EmptyIn, ExceptionsOut, ExplainedOut, FinishIn,
+    LifeOut, Object, OrderIn, OrdersOut, ReceiptOut, RefundIn, RefundLinesOut, RefundsOut, ReleaseIn,
+    ReleaseLinesOut, ReleasesOut, ResolveIn, SmsCodeIn, SummaryOut,
 };
 
 /// What an order that is submitted can be refused with.
@@ -50,8 +51,12 @@ const AMOUNTS: &[suanpan_model::RejectCode] =
 
 const ANSWERED: &str = "Done, or done before: `result` says which, `status` where the order stands now.";
 
+/// What is answered to a request with a number of the platform's own.
+const ANSWERED_ONCE: &str = "Done, or done before under this number: the same bytes as the first time, with \
+    `Idempotency-Replayed`. `status` is where the order stood when it was done.";
+
 pub(super) fn operations() -> Vec<Operation> {
-    [submitting(), asking(), money(), disputes(), exceptions()].concat()
+    [submitting(), asking(), lists(), money(), disputes(), exceptions()].concat()
 }
 
 fn submitting() -> Vec<Operation> {
@@ -86,12 +91,12 @@ fn submitting() -> Vec<Operation> {
                  is not lost.",
             )
             .body_or_nothing::<EmptyIn>()
-            .answers::<SummaryOut>(200, ANSWERED)
+            .answers::<SummaryOut>(200, ANSWERED_ONCE)
             .refuses(COMMAND),
         Operation::new(endpoint::SMS_CODE, "passSmsCode", Tag::Orders)
             .about("For a payment whose `action` is `sms_code`.")
             .body::<SmsCodeIn<'_>>()
-            .answers::<SummaryOut>(200, ANSWERED)
+            .answers::<SummaryOut>(200, ANSWERED_ONCE)
             .refuses(COMMAND),
     ]
 }
@@ -117,6 +122,42 @@ fn asking() -> Vec<Operation> {
         Operation::new(endpoint::DISPUTE_SHOW, "getDispute", Tag::Orders)
             .answers::<DisputesOut>(200, "The dispute that is open; null when there is none.")
             .refuses(&[UnknownOrder]),
+    ]
+}
+
+const PAGED: &str = "What a page costs is bounded: where few are wanted among many, a page is short or empty and still has `next`. \
+    What comes while pages are read lies before the first of them, so that none is skipped or shown twice.";
+
+/// The same, of what follows from the feed of events.
+const PAGED_EVENTS: &str = "Follows from the feed of events, so it has what happened a moment later, and nothing where a platform has \
+    no events. What a page costs is bounded: where few are wanted among many, a page is short or empty and still has `next`. What \
+    happens while pages are read lies before the first of them, so that nothing is skipped or shown twice.";
+
+fn lists() -> Vec<Operation> {
+    vec![
+        Operation::new(endpoint::ORDER_LIST, "listOrders", Tag::Orders)
+            .about(PAGED)
+            .query(ORDERS)
+            .answers::<OrdersOut<'_>>(200, "Orders, newest first, as they stand now.")
+            .refuses(&[UnknownAccount]),
+        Operation::new(endpoint::PLATFORM_REFUNDS, "listRefundsOfOrders", Tag::Orders)
+            .about(PAGED_EVENTS)
+            .query(EVENT_LIST)
+            .answers::<RefundLinesOut<'_>>(
+                200,
+                "Refunds by the time at which they began, as they stand now.",
+            ),
+        Operation::new(endpoint::PLATFORM_RELEASES, "listReleasesOfOrders", Tag::Orders)
+            .about(PAGED_EVENTS)
+            .query(EVENT_LIST)
+            .answers::<ReleaseLinesOut<'_>>(200, "Releases by their time."),
+        Operation::new(endpoint::PLATFORM_DISPUTES, "listDisputes", Tag::Orders)
+            .about(PAGED_EVENTS)
+            .query(EVENT_LIST)
+            .answers::<DisputeLinesOut<'_>>(
+                200,
+                "Disputes by the time at which they were opened, as they stand now.",
+            ),
     ]
 }
 
@@ -166,6 +207,7 @@ fn disputes() -> Vec<Operation> {
             .answers::<SummaryOut>(200, ANSWERED)
             .refuses(COMMAND),
         Operation::new(endpoint::RESOLVE, "resolveDispute", Tag::Orders)
+            .about("With a `refund`, a repeat by its `refund_no` is answered with the same bytes as the first time.")
             .body_or_nothing::<ResolveIn<'_>>()
             .answers::<SummaryOut>(200, ANSWERED)
             .refuses(COMMAND)

@@ -9,7 +9,7 @@ use suanpan_model::{AccountType, Amount, AttemptNo, Currency, OrderCommand, Reje
 use suanpan_runtime::{Command, Engine};
 
 use super::orders::{find, order_ref};
-use crate::answer::{self, Answered, json};
+use crate::answer::{self, Answered, json, replayed};
 use crate::body::Body;
 use crate::identity::{Caller, OnBehalf};
 use crate::problem::Problem;
@@ -214,9 +214,32 @@ async fn bare(
 }
 
 async fn command(engine: &Engine, caller: &Caller, order: OrderRef, command: OrderCommand) -> Answered {
+    let is_numbered = is_numbered(&command);
     let command = Command::Order { platform: Some(caller.platform), order, command };
     let summary = answer::summary(engine.call(command).await?)?;
-    json(StatusCode::OK, &SummaryOut::new(&summary))
+    if !is_numbered {
+        return json(StatusCode::OK, &SummaryOut::new(&summary));
+    }
+    let answer = json(StatusCode::OK, &SummaryOut::numbered(&summary))?;
+    Ok(if summary.repeat { replayed(answer) } else { answer })
+}
+
+/// Whether the platform has a number of its own for what it asks.
+fn is_numbered(command: &OrderCommand) -> bool {
+    match command {
+        OrderCommand::Release { release_no, .. } => !release_no.is_empty(),
+        OrderCommand::Refund(_) | OrderCommand::ResolveDispute { refund: Some(_) } => true,
+        OrderCommand::ResolveDispute { refund: None }
+        | OrderCommand::Report(_)
+        | OrderCommand::ConfirmSms { .. }
+        | OrderCommand::Close
+        | OrderCommand::OpenDispute
+        | OrderCommand::FinishRefund { .. }
+        | OrderCommand::ReturnParked { .. }
+        | OrderCommand::Reopen { .. }
+        | OrderCommand::Wake
+        | OrderCommand::Recover => false,
+    }
 }
 
 /// The platform's own number for something.

@@ -53,6 +53,11 @@ pub(super) async fn metrics(state: Data<State>) -> HttpResponse {
         &state.engine.learning(),
         state.engine.now(),
     );
+    crate::metrics::write_attempts(&mut text, &state.engine);
+    crate::metrics::write_notifications(&mut text, &state.notifier, state.engine.now());
+    if let Some(tracer) = &state.tracer {
+        crate::metrics::write_traces(&mut text, tracer.counts());
+    }
     HttpResponse::Ok().insert_header((header::CONTENT_TYPE, CONTENT_TYPE)).body(text)
 }
 

@@ -13,7 +13,7 @@ use suanpan_model::order::{AttemptState, order_key};
 use suanpan_model::{Order, OrderId, OrderStatus, PlatformId, RejectCode, TimestampMs};
 use suanpan_runtime::{Command, Engine};
 
-use crate::answer::{self, Answered, json, json_of};
+use crate::answer::{self, Answered, json, json_of, replayed};
 use crate::body::{Body, read_json};
 use crate::identity::Caller;
 use crate::intake::Intake;
@@ -21,6 +21,7 @@ use crate::problem::{Problem, ProblemBody};
 use crate::query::{Parameters, SUBMISSION};
 use crate::state::{Names, State};
 use crate::submission::{Submitted, submit, submit_many};
+use crate::traces::made_order;
 use crate::wire::{
     AttemptsOut, BatchIn, DisputesOut, LifeOut, NowOut, Object, OrderContext, OrderIn, Parsed, ReceiptOut,
     RefundsOut, ReleasesOut, terms,
@@ -37,12 +38,17 @@ pub(super) async fn create(caller: Caller, state: Data<State>, request: HttpRequ
     // Every worker is built with its intake.
     let intake = request.app_data::<Rc<Intake>>().ok_or_else(Problem::internal)?;
     let submitted = submit(intake, &state.engine, parsed).await?;
+    if state.tracer.is_some() {
+        made_order(&request, submitted.summary.id);
+    }
     let now = match wait_ms {
         Some(wait_ms) => Some(wait(&state.engine, caller.platform, &submitted, wait_ms).await),
         None => None,
     };
+    let is_replayed = submitted.summary.repeat && now.is_none();
     let status = if submitted.summary.repeat { StatusCode::OK } else { StatusCode::CREATED };
-    json(status, &ReceiptOut::new(submitted.summary.id, &submitted.terms, now))
+    let answer = json(status, &ReceiptOut::new(submitted.summary.id, &submitted.terms, now))?;
+    Ok(if is_replayed { replayed(answer) } else { answer })
 }
 
 fn read(order: &OrderIn<'_>, caller: &Caller, engine: &Engine, now: TimestampMs) -> Result<Parsed, Problem> {

@@ -13,12 +13,14 @@ use std::time::Duration;
 use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::dev::Extensions;
 use actix_web::rt::net::TcpStream;
+use arc_swap::ArcSwap;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
-use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, ServerConfig, SignatureScheme};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -30,26 +32,97 @@ use crate::config::TlsConfig;
 /// What judges client certificates.
 pub type Judge = Arc<dyn ClientCertVerifier>;
 
-/// The settings of TLS, and what judges client certificates if there may be any.
-///
-/// # Errors
-/// Files that cannot be read, or do not fit.
-pub fn server_config(config: &TlsConfig) -> Result<(ServerConfig, Option<Judge>), SecurityFault> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+/// The server's certificate and the authority of client certificates, as they were read from their files last. Other ones
+/// take effect with the next connection; those that are open stay.
+#[derive(Debug)]
+pub struct TlsFiles {
+    provider: Arc<CryptoProvider>,
+    shown: ArcSwap<CertifiedKey>,
+    judge: Option<ArcSwap<Judge>>,
+}
+
+/// What files hold.
+type Held = (CertifiedKey, Option<Judge>);
+
+impl TlsFiles {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// Files that cannot be read, or do not fit.
+    pub fn read(config: &TlsConfig) -> Result<Self, SecurityFault> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let (shown, judge) = held(config, &provider)?;
+        Ok(Self { provider, shown: ArcSwap::from_pointee(shown), judge: judge.map(ArcSwap::from_pointee) })
+    }
+
+    /// The settings of TLS, which follow the files.
+    ///
+    /// # Errors
+    /// What the provider cannot do.
+    pub fn server_config(self: &Arc<Self>) -> Result<ServerConfig, SecurityFault> {
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|fault| SecurityFault::Tls(fault.to_string()))?;
+        let builder = match self.judge() {
+            Some(judge) => builder.with_client_cert_verifier(Arc::new(JudgedLater(judge))),
+            None => builder.with_no_client_auth(),
+        };
+        Ok(builder.with_cert_resolver(Arc::new(Shown(Arc::clone(self)))))
+    }
+
+    /// What judges client certificates, if there may be any.
+    #[must_use]
+    pub fn judge(&self) -> Option<Judge> {
+        self.judge.as_ref().map(|judge| Judge::clone(&judge.load()))
+    }
+
+    /// Reads the files again, without effect yet.
+    ///
+    /// # Errors
+    /// Files that cannot be read, or do not fit.
+    pub fn read_again(&self, config: &TlsConfig) -> Result<TlsChange, SecurityFault> {
+        let (shown, judge) = held(config, &self.provider)?;
+        Ok(TlsChange { is_other: shown.cert != self.shown.load().cert, shown, judge })
+    }
+
+    /// Puts what was read again in force; true when the server shows another certificate from now on.
+    pub fn put(&self, change: TlsChange) -> bool {
+        let TlsChange { shown, judge, is_other } = change;
+        self.shown.store(Arc::new(shown));
+        if let (Some(known), Some(judge)) = (&self.judge, judge) {
+            known.store(Arc::new(judge));
+        }
+        is_other
+    }
+}
+
+/// Files of TLS that were read again.
+#[derive(Debug)]
+pub struct TlsChange {
+    shown: CertifiedKey,
+    judge: Option<Judge>,
+    is_other: bool,
+}
+
+fn held(config: &TlsConfig, provider: &Arc<CryptoProvider>) -> Result<Held, SecurityFault> {
     let chain = certificates("security.tls.certificate_file", &config.certificate_file)?;
     let key = PrivateKeyDer::from_pem_file(&config.key_file)
         .map_err(|fault| pem_fault("security.tls.key_file", &config.key_file, &fault))?;
-    let judge = config.client_ca_file.as_deref().map(|file| judge(file, &provider)).transpose()?;
-    let builder = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|fault| SecurityFault::Tls(fault.to_string()))?;
-    let builder = match &judge {
-        Some(judge) => builder.with_client_cert_verifier(Arc::new(JudgedLater(Arc::clone(judge)))),
-        None => builder.with_no_client_auth(),
-    };
-    let config =
-        builder.with_single_cert(chain, key).map_err(|fault| SecurityFault::Tls(fault.to_string()))?;
-    Ok((config, judge))
+    let shown = CertifiedKey::from_der(chain, key, provider);
+    let shown =
+        shown.map_err(|fault| SecurityFault::Tls(format!("certificate_file and key_file: {fault}")))?;
+    let judge = config.client_ca_file.as_deref().map(|file| judge(file, provider)).transpose()?;
+    Ok((shown, judge))
+}
+
+/// Shows the certificate that is in force.
+#[derive(Debug)]
+struct Shown(Arc<TlsFiles>);
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.shown.load_full())
+    }
 }
 
 fn judge(file: &Path, provider: &Arc<CryptoProvider>) -> Result<Judge, SecurityFault> {

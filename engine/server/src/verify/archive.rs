@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use suanpan_core::invariants::Invariant;
 use suanpan_model::{Lsn, Order, OrderId};
 use suanpan_runtime::codec::decode_marked_row;
+use suanpan_runtime::order_list::Indexed;
 use suanpan_runtime::recovery::order_breaks;
 use suanpan_runtime::store::Store;
 
@@ -15,13 +16,18 @@ use super::findings::Findings;
 pub fn check(store: &Store, is_fed_again: &dyn Fn(OrderId) -> bool, findings: &mut Findings) {
     let mut orders = Vec::new();
     let mut keys = Vec::new();
-    let mut half_fed = 0_u64;
+    let (mut index, mut half_fed) = (Vec::new(), 0_u64);
+    // One of an earlier version gets its index with the next start.
+    let is_indexed = store.are_orders_indexed().unwrap_or(true);
     let read = store.for_each_order(&mut |id, row| {
         match decode_marked_row::<Order>(row) {
             Ok((_, order)) => {
                 order_faults(id, &order, &mut orders);
                 if !key_faults(store, &order, is_fed_again, &mut keys) {
                     half_fed += 1;
+                }
+                if is_indexed && !is_fed_again(order.id) {
+                    index.extend(index_fault(store, &order));
                 }
             }
             Err(fault) => orders.push(format!("order {id}: {fault}")),
@@ -40,6 +46,15 @@ pub fn check(store: &Store, is_fed_again: &dyn Fn(OrderId) -> bool, findings: &m
         Err(fault) => keys.push(fault.to_string()),
     }
     findings.check("archived orders are found by their numbers", format!("{} keys", count - half_fed), keys);
+    if is_indexed {
+        findings.check(
+            "archived orders are in the lists of their platforms",
+            format!("{count} orders"),
+            index,
+        );
+    } else {
+        findings.note("the store was written before lists of orders: the next start makes their index");
+    }
     if half_fed > 0 {
         let what = format!(
             "the process ended while it fed the archive: the next start feeds {half_fed} orders again"
@@ -74,6 +89,19 @@ fn key_faults(
         Err(fault) => faults.push(fault.to_string()),
     }
     true
+}
+
+/// Looks for an order in the index that lists walk along.
+fn index_fault(store: &Store, order: &Order) -> Option<String> {
+    let OrderId(id) = order.id;
+    let row = store.indexed_orders(order.terms.platform.0, id, id + 1).next();
+    match row.map(|row| row.map(|(_, row)| Indexed::read(&row))) {
+        Some(Ok(Ok(known))) if known == Indexed::of(order) => None,
+        Some(Ok(Ok(known))) => Some(format!("order {id}: the index has {known:?}")),
+        Some(Ok(Err(fault))) => Some(format!("order {id}: {fault}")),
+        Some(Err(fault)) => Some(fault.to_string()),
+        None => Some(format!("order {id}: the index does not have it")),
+    }
 }
 
 /// An order of the archive.

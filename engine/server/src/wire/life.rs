@@ -132,7 +132,7 @@ struct TierOut {
 /// A release; without a number, the one of all that was left.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Release")]
-struct ReleaseOut<'a> {
+pub(super) struct ReleaseOut<'a> {
     release_no: &'a str,
     #[schemars(with = "schema::AmountText")]
     amount: String,
@@ -141,7 +141,7 @@ struct ReleaseOut<'a> {
 /// A dispute that is open.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Dispute")]
-struct DisputeOut {
+pub(super) struct DisputeOut {
     #[schemars(with = "schema::OrderStatusName")]
     before: &'static str,
     /// What is held of the money that receivers already got.
@@ -394,13 +394,13 @@ impl SplitOut {
 }
 
 impl<'a> ReleaseOut<'a> {
-    fn new(release: &'a Release, currency: Currency) -> Self {
+    pub(super) fn new(release: &'a Release, currency: Currency) -> Self {
         Self { release_no: &release.release_no, amount: release.amount.to_text(currency) }
     }
 }
 
 impl DisputeOut {
-    fn new(order: &Order) -> Option<Self> {
+    pub(super) fn new(order: &Order) -> Option<Self> {
         let dispute = order.dispute.as_ref()?;
         let held = |hold: &suanpan_model::order::OrderHold| {
             SumOut::new(hold.account, hold.amount, order.terms.currency)

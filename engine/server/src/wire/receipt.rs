@@ -105,7 +105,8 @@ pub struct SummaryOut {
     order: String,
     #[schemars(with = "schema::OrderStatusName")]
     status: &'static str,
-    /// `moved`, or `repeat` when nothing happened now.
+    /// `moved`, or `repeat` when nothing happened now. A repeat by a number of the platform's own has the answer of the first
+    /// time, so there it is always `moved`.
     #[schemars(with = "schema::CommandResult")]
     result: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -116,10 +117,21 @@ impl SummaryOut {
     /// As the engine has it.
     #[must_use]
     pub fn new(summary: &OrderSummary) -> Self {
+        let result = if summary.repeat { "repeat" } else { "moved" };
+        Self::with_result(summary, result)
+    }
+
+    /// The answer to a request with a number of the platform's own: the same bytes the first time and every other.
+    #[must_use]
+    pub fn numbered(summary: &OrderSummary) -> Self {
+        Self::with_result(summary, "moved")
+    }
+
+    fn with_result(summary: &OrderSummary, result: &'static str) -> Self {
         Self {
             order: summary.id.to_string(),
             status: summary.status.name(),
-            result: if summary.repeat { "repeat" } else { "moved" },
+            result,
             action: summary.action.as_ref().map(ActionOut::new),
         }
     }

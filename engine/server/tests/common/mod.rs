@@ -29,6 +29,8 @@ pub struct Answer {
     pub content_type: String,
     pub retry_after: Option<String>,
     pub allow: Option<String>,
+    /// Whether it says that it was given before.
+    pub replayed: bool,
     pub text: String,
 }
 
@@ -41,6 +43,12 @@ impl Answer {
     pub fn ok(&self) -> Value {
         assert!(self.status == 200 || self.status == 201, "{} {}", self.status, self.text);
         self.json()
+    }
+
+    /// It is the first answer again, byte for byte.
+    pub fn assert_again(&self, first: &Self) {
+        assert!(first.ok().is_object() && !first.replayed, "{first:?}");
+        assert_eq!((self.status, self.text.as_str(), self.replayed), (200, first.text.as_str(), true));
     }
 
     /// Status, code and field of a problem, whose form is checked.
@@ -69,6 +77,7 @@ async fn answer(request: reqwest::RequestBuilder) -> Answer {
         content_type: header("content-type").unwrap_or_default(),
         retry_after: header("retry-after"),
         allow: header("allow"),
+        replayed: header("idempotency-replayed").is_some(),
         text: response.text().await.unwrap(),
     };
     contract::check(&method, &path, &answer);

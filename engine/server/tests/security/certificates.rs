@@ -155,3 +155,46 @@ async fn a_platform_that_agreed_to_both_must_bring_both() {
     let taken = submit(&client(&house, root, good(), Some("mall-1")), "B1").await.unwrap();
     assert_eq!(taken["order_no"], json!("B1"));
 }
+
+/// Other files of TLS take effect with the next connection; those that are open stay, and nothing changes when a file is
+/// wrong.
+#[actix_web::test]
+async fn certificates_are_read_again_while_connections_stay() {
+    let dir = TempDir::new().unwrap();
+    let (old, change) = with_tls(&dir);
+    let house = House::open_with(dir, &change).await;
+    let identity_of = |authorities: &Authorities| {
+        Some(identity(&authorities.ours.issue_client(&name(SUBJECT), days(-1, 30)).unwrap()))
+    };
+    let open = client(&house, &old.root_pem, identity_of(&old), None);
+    submit(&open, "R1").await.unwrap();
+
+    // A certificate whose key is another one's: everything stays as it is.
+    let key = std::fs::read(house.dir.path().join("server-key.pem")).unwrap();
+    let stray = old.ours.issue_server(&["localhost".to_owned()], days(-1, 30)).unwrap();
+    std::fs::write(house.dir.path().join("server-key.pem"), stray.key_pem.reveal()).unwrap();
+    let fault = house.reload(&change).unwrap_err().to_string();
+    assert!(fault.contains("certificate_file and key_file"), "{fault}");
+    std::fs::write(house.dir.path().join("server-key.pem"), key).unwrap();
+    assert!(!house.reload(&change).unwrap(), "the same certificate");
+    submit(&client(&house, &old.root_pem, identity_of(&old), None), "R2").await.unwrap();
+
+    // Another authority, another server's certificate, in the same files.
+    let later = TempDir::new().unwrap();
+    let (new, _) = with_tls(&later);
+    let (fresh, foreign) = (identity_of(&new), identity_of(&old));
+    submit(&open, "R2b").await.unwrap();
+    for file in ["server.pem", "server-key.pem", "authority.pem"] {
+        std::fs::copy(later.path().join(file), house.dir.path().join(file)).unwrap();
+    }
+    assert!(house.reload(&change).unwrap(), "another certificate");
+    submit(&open, "R3").await.expect("an open connection stays");
+    let fresh = client(&house, &new.root_pem, fresh, None);
+    submit(&fresh, "R4")
+        .await
+        .expect("the new certificate is shown, and clients of the new authority are known");
+    let fault = submit(&client(&house, &old.root_pem, identity_of(&old), None), "R5").await.unwrap_err();
+    assert!(matches!(fault, ClientFault::Transport(_)), "the old certificate is not shown any more: {fault}");
+    let foreign = client(&house, &new.root_pem, foreign, None);
+    assert_eq!(code(submit(&foreign, "R6").await), "certificate_untrusted");
+}

@@ -223,7 +223,7 @@ impl House {
     pub fn reload(
         &self,
         change: impl Fn(&mut Config),
-    ) -> Result<(), suanpan_server::security::SecurityFault> {
+    ) -> Result<bool, suanpan_server::security::SecurityFault> {
         let (mut config, _) = config(self.dir.path());
         change(&mut config);
         self.server.reload_keys(&config)
