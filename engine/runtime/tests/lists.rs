@@ -173,15 +173,15 @@ fn what_happened_is_listed_by_kind_and_time() {
                 query.before = Some(next);
             }
         };
-        // They are written down soon after they happened.
-        while list(query.clone()).await.len() < 6 {
+        // They are written down soon after they happened, in their order; a refund was the last.
+        let refunds = AnnouncedQuery { kind: EventKind::RefundStarted, limit: 1, ..query.clone() };
+        while list(refunds.clone()).await.len() < 6 {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
         assert_eq!(list(query.clone()).await, ["A-5", "A-4", "A-3", "A-2", "A-1", "A-0"]);
         let between = AnnouncedQuery { from: at[1], until: at[4], ..query.clone() };
         assert_eq!(list(between).await, ["A-3", "A-2", "A-1"]);
         assert_eq!(list(AnnouncedQuery { until: at[0], ..query.clone() }).await, [""; 0]);
-        let refunds = AnnouncedQuery { kind: EventKind::RefundStarted, limit: 1, ..query.clone() };
         assert_eq!(list(refunds).await.len(), 6);
         let disputes = AnnouncedQuery { kind: EventKind::DisputeOpened, ..query };
         assert_eq!(list(disputes).await, [""; 0]);
