@@ -145,7 +145,7 @@ fn the_commands_make_keys_and_certificates_and_print_lines_that_fit() {
     );
     let config = suanpan_server::Config::parse(&text).unwrap_or_else(|fault| panic!("{fault}\n{text}"));
     suanpan_server::security::Security::load(&config.security, dir.path(), now_s()).unwrap();
-    suanpan_server::security::server_config(config.security.tls.as_ref().unwrap()).unwrap();
+    suanpan_server::security::TlsFiles::read(config.security.tls.as_ref().unwrap()).unwrap();
 
     for file in
         ["keys/m1.secret", "keys/m2.pem", "keys/engine-1.pem", "tls/authority-key.pem", "tls/mall-key.pem"]
