@@ -66,17 +66,6 @@ pub fn append_row<T: Serialize>(row: &T, bytes: &mut Vec<u8>) {
     append(row, bytes);
 }
 
-/// Writes a row of the store into `buffer`.
-///
-/// # Panics
-/// Never: encoding into memory has no way to fail for these types.
-pub fn write_row<T: Serialize>(row: &T, buffer: &mut Vec<u8>) {
-    buffer.clear();
-    buffer.push(ROW_VERSION);
-    let written = postcard::serialize_with_flavor(row, Append(std::mem::take(buffer)));
-    *buffer = written.expect("a row can always be encoded");
-}
-
 /// Reads a row of the store.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use smol_str::SmolStr;
 use suanpan_model::{AccountId, Order, OrderId, OrderStatus, PlatformId, TimestampMs};
 
-use crate::codec::{CodecFault, decode_marked_row, decode_row, write_row};
+use crate::codec::{CodecFault, append_row, decode_marked_row, decode_row};
 use crate::fault::EngineFault;
 use crate::store::{Bytes, OrderIndexKey, Store};
 
@@ -81,7 +81,8 @@ impl Indexed {
     /// Its row; `buffer` is room to work in.
     #[must_use]
     pub fn row(&self, buffer: &mut Vec<u8>) -> Bytes {
-        write_row(self, buffer);
+        buffer.clear();
+        append_row(self, buffer);
         Bytes::from(buffer.as_slice())
     }
 

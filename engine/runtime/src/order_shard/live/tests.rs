@@ -117,11 +117,11 @@ proptest! {
                 }
                 Deed::Forget => {
                     if let Some((order, Some(applied))) = twin.get(&number) {
-                        orders.forget(&finished(order, *applied));
+                        assert!(orders.forget(&finished(order, *applied)), "its last row is what it ended with");
                         twin.remove(&number);
                     }
                 }
-                Deed::ForgetOlder => orders.forget(&finished(&order(number), 0)),
+                Deed::ForgetOlder => assert!(!orders.forget(&finished(&order(number), 0)), "it ended later"),
                 Deed::Pack => orders.pack(),
             }
         }
