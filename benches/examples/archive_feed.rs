@@ -201,7 +201,7 @@ impl Maker {
             self.next_id += 1;
             batch.orders.push((id, self.row(id).into()));
             batch.keys.push((key_of(id), id));
-            batch.index.push(((9_001, id), [0; 25].into()));
+            batch.index.push(((9_001, id), vec![0_u8; 25].into()));
             let shop = merchant(self.rng.below(MERCHANTS).min(self.rng.below(MERCHANTS)));
             let payer = buyer(self.rng.below(BUYERS));
             let stripe = id % STRIPES;

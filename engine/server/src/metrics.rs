@@ -329,7 +329,8 @@ pub fn write_notifications(out: &mut String, notifier: &Notifier, now: Timestamp
             line(out, name, &labels, &read(count));
         }
     }
-    let histograms: [(&str, &str, fn(&Counts) -> Durations); 2] = [
+    type Histogram<'a> = (&'a str, &'a str, fn(&Counts) -> Durations);
+    let histograms: [Histogram<'_>; 2] = [
         ("suanpan_notification_try_seconds", "time that malls took to answer", |counts| {
             counts.answers.durations()
         }),

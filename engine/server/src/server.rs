@@ -240,7 +240,7 @@ fn serve(work: Work, listener: TcpListener, started: &Started) {
         metrics: Arc::clone(&metrics),
         notifier,
         security,
-        tracer: tracer.clone(),
+        tracer,
     });
     let limits =
         BodyLimits { single_bytes: settings.body_limit_bytes, batch_bytes: settings.batch_body_limit_bytes };
