@@ -59,14 +59,19 @@ fn five_hundred_orders_and_every_cent() {
 #[test]
 fn every_workload_ends_with_agreeing_books() {
     for (name, _) in BUILTIN {
-        let orders = if name == "flash_sale_coupons" { "6000" } else { "2000" };
+        let orders = match name {
+            "flash_sale_coupons" => "6000",
+            // One round of payers who take their time.
+            "payers_later" => "256",
+            _ => "2000",
+        };
         let played = play_one(&[name, "--in-flight", "256", "--orders", orders, "--seconds", "120"]);
         let (report, verdict) = (&played.report, &played.verdict);
         assert_eq!(verdict.count, 0, "{name}: {:#?}", verdict.differences);
         let planned: u64 = report.planned_rejects.values().sum();
         assert_eq!(report.acknowledged + planned, orders.parse::<u64>().unwrap(), "{name}");
         assert_eq!(report.verified + report.unpaid, report.acknowledged, "{name}");
-        assert!(report.sampled >= 900, "{name}: {}", report.sampled);
+        assert!(report.sampled >= report.verified.min(900), "{name}: {}", report.sampled);
         let has = |operation: &str| report.latency_us.contains_key(operation);
         match name {
             "refund_storm" | "month_end" => assert!(has("refund") && has("release"), "{name}"),

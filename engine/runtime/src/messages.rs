@@ -10,7 +10,9 @@ use smol_str::SmolStr;
 use suanpan_core::ledger::LedgerCommand;
 use suanpan_core::routing::learning::Observation;
 use suanpan_model::order::OrderHold;
-use suanpan_model::{AccountId, Amount, Campaign, CauseId, Currency, Lsn, Order, OrderId, PlatformId, Reject};
+use suanpan_model::{
+    AccountId, Amount, Campaign, CauseId, Currency, Lsn, Order, OrderId, PlatformId, Reject,
+};
 
 use crate::codec::write_marked_row;
 use crate::order_list::Indexed;

@@ -108,7 +108,7 @@ mod tests {
     fn heads_are_found_and_what_is_none_is_told() {
         let text = b"HTTP/1.1 201 Created\r\nContent-Length: 7\r\nx: y\r\n\r\n{...";
         let head = Head::read(text).unwrap();
-        assert_eq!(head, Some(Head { status: 201, bytes: 51, body_bytes: 7 }));
+        assert_eq!(head, Some(Head { status: 201, bytes: 49, body_bytes: 7 }));
         assert_eq!(Head::read(&text[..30]).unwrap(), None);
         assert!(Head::read(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").is_err());
     }
