@@ -14,8 +14,10 @@ async fn paths_methods_and_bodies_that_are_not_taken() {
     let shop = Shop::open().await;
     assert_eq!(shop.get("/nowhere").await.problem().1, "not_found");
     assert_eq!(shop.get("/v1/platforms/9001/orders/1/nothing").await.problem().0, 404);
-    let answer = shop.get(&format!("{MALL}/orders")).await;
+    let answer = shop.get(&format!("{MALL}/orders/1/confirm")).await;
     assert_eq!((answer.problem().1.as_str(), answer.allow.as_deref()), ("method_not_allowed", Some("POST")));
+    let answer = shop.request(Method::DELETE, &format!("{MALL}/orders")).await;
+    assert_eq!((answer.problem().0, answer.allow.as_deref()), (405, Some("GET, POST")));
     let answer = shop.request(Method::DELETE, "/health/live").await;
     assert_eq!((answer.problem().0, answer.allow.as_deref()), (405, Some("GET")));
 
