@@ -1,6 +1,7 @@
 //! The driver: one thread that submits orders, goes on with what is frozen, and measures.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -34,8 +35,10 @@ use slots::{Slots, Step, action_of};
 const BATCH: usize = 512;
 /// After so many refusals a run is given up.
 const REJECTS_MAX: u64 = 10_000;
-/// How long the driver waits before it repeats what was refused as busy.
+/// How long the driver waits before it repeats what was refused as busy; twice as long after each further refusal, up to a
+/// second, which is what the API asks malls to wait.
 const BUSY_PAUSE_NS: u64 = 20_000_000;
+const BUSY_PAUSE_MAX_NS: u64 = 1_000_000_000;
 
 /// Plays `workload` against `target` as `plan` says; `told` hears how it stands. A false answer ends the sending.
 ///
@@ -58,7 +61,7 @@ pub fn drive(
         tally,
         outbox: Vec::with_capacity(BATCH),
         batches: 0,
-        retries: VecDeque::new(),
+        retries: BinaryHeap::new(),
         early: Vec::new(),
         recent: Latencies::new()?,
         last: OrderId(0),
@@ -80,7 +83,7 @@ struct Driver<'a, T: Target, C: Clock> {
     outbox: Vec<Request>,
     batches: u64,
     /// What was refused as busy, and when it is tried again.
-    retries: VecDeque<(u64, Ticket)>,
+    retries: BinaryHeap<Reverse<(u64, u64)>>,
     /// Orders whose notice came before their acknowledgement was read.
     early: Vec<(OrderId, EventKind)>,
     recent: Latencies,
@@ -201,7 +204,8 @@ impl<T: Target, C: Clock> Driver<'_, T, C> {
                 if self.is_measured(slot.start_ns) {
                     self.tally.took(Operation::Refuse, now.saturating_sub(slot.handed_ns));
                 }
-                self.retries.push_back((now + BUSY_PAUSE_NS, ticket));
+                let pause = BUSY_PAUSE_NS << self.slots.was_refused(ticket).min(6);
+                self.retries.push(Reverse((now + pause.min(BUSY_PAUSE_MAX_NS), ticket.0)));
             }
             Err(reject) => {
                 if action_of(ticket) == 0 && self.workload.expects(reject.code) {
@@ -231,7 +235,9 @@ impl<T: Target, C: Clock> Driver<'_, T, C> {
 
     /// Sends again what was refused as busy; its latency still counts from the first time.
     fn retry(&mut self, now: u64) {
-        while let Some((_, ticket)) = self.retries.pop_front_if(|(due, _)| *due <= now) {
+        while self.retries.peek().is_some_and(|Reverse((due, _))| *due <= now) {
+            let Some(Reverse((_, ticket))) = self.retries.pop() else { return };
+            let ticket = Ticket(ticket);
             let Some(slot) = self.slots.awaited(ticket).copied() else { continue };
             let action = self.workload.course_of(slot.count).action(action_of(ticket));
             let command = match action {

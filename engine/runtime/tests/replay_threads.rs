@@ -1,4 +1,5 @@
 //! A replay in three threads comes to what a replay in one comes to: the same state, the same archive.
+#![expect(clippy::unwrap_used, reason = "test code: a panic is the report")]
 
 mod common;
 

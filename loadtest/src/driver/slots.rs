@@ -36,6 +36,8 @@ pub struct Slot {
     pub asked_ns: u64,
     /// When the last request was handed over: later than that if it was refused for now before.
     pub handed_ns: u64,
+    /// How often its present request was refused for now.
+    refusals: u8,
     /// The engine's number, once it is known.
     pub order: OrderId,
 }
@@ -75,13 +77,25 @@ impl Slots {
         let index = self.free.pop().unwrap_or_else(|| {
             let order = OrderId(0);
             let (step, refunded) = (Step::Free, false);
-            let (start_ns, asked_ns, handed_ns) = (0, 0, 0);
-            self.slots.push(Slot { step, turn: 0, refunded, count: 0, start_ns, asked_ns, handed_ns, order });
+            let (start_ns, asked_ns, handed_ns, refusals) = (0, 0, 0, 0);
+            let count = 0;
+            self.slots.push(Slot {
+                step,
+                turn: 0,
+                refunded,
+                count,
+                start_ns,
+                asked_ns,
+                handed_ns,
+                refusals,
+                order,
+            });
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         });
         let slot = &mut self.slots[index as usize];
         slot.step = Step::Create;
         slot.refunded = false;
+        slot.refusals = 0;
         slot.turn = (slot.turn + 1) & ((1 << TURN_BITS) - 1);
         (slot.count, slot.start_ns) = (count, start_ns);
         ticket(slot.turn, index, 0)
@@ -101,6 +115,13 @@ impl Slots {
     /// The request of `ticket` is handed over, perhaps not for the first time.
     pub fn handed(&mut self, ticket: Ticket, now_ns: u64) {
         self.slots[place(ticket)].handed_ns = now_ns;
+    }
+
+    /// The request of `ticket` was refused for now; the answer is how often it had been before.
+    pub fn was_refused(&mut self, ticket: Ticket) -> u8 {
+        let refusals = &mut self.slots[place(ticket)].refusals;
+        *refusals = refusals.saturating_add(1);
+        *refusals - 1
     }
 
     /// The creation was acknowledged as `order`: its notice is awaited now.
@@ -126,7 +147,7 @@ impl Slots {
     pub fn act(&mut self, order: OrderId, action: u8, now_ns: u64) -> Option<Ticket> {
         let index = *self.by_order.get(&order)?;
         let slot = &mut self.slots[index as usize];
-        (slot.step, slot.asked_ns, slot.refunded) = (Step::Act(action), now_ns, false);
+        (slot.step, slot.asked_ns, slot.refunded, slot.refusals) = (Step::Act(action), now_ns, false, 0);
         Some(ticket(slot.turn, index, action))
     }
 
