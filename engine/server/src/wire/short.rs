@@ -8,8 +8,8 @@ use crate::text::time_text;
 
 /// Room for the longest: an amount of twenty digits with its point, a time with milliseconds.
 const BYTES: usize = 24;
-/// The last instant that [`time_text`] knows, 9999-12-30T22:00:00.999Z: the year has four digits in every time zone.
-const LAST_MS: u64 = 253_402_207_200_999;
+/// The last instant that is written here, the end of the year 9998; what comes later is left to [`time_text`].
+const LAST_MS: u64 = 253_370_764_799_999;
 
 /// A short text, written from its end to its beginning.
 #[derive(Clone, Copy, Debug)]
