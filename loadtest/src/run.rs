@@ -188,9 +188,6 @@ pub fn play(settings: &Settings, dir: &Path, disturbance: Option<&mut dyn Distur
     engine_report.archive_seconds = archived(&engine);
     let mut verdict = tokio.block_on(async {
         let is_quiet = engine.drain(PATIENCE).await;
-        if !spec.is_settled() {
-            last_words(&engine).await;
-        }
         let audit = Audit {
             engine: &engine,
             adapters: &adapters,
@@ -234,20 +231,6 @@ fn archived(engine: &Engine) -> f64 {
         std::thread::sleep(Duration::from_millis(5));
     }
     begin.elapsed().as_secs_f64()
-}
-
-/// Waits for what channels still have to say after their orders have ended: late notifications, refunds of late payments.
-async fn last_words(engine: &Engine) {
-    const PATIENCE: Duration = Duration::from_secs(20);
-    let begin = Instant::now();
-    while begin.elapsed() < PATIENCE {
-        let books = engine.compare_books().await;
-        let stats = engine.stats();
-        if stats.live_orders <= stats.archive_lag && books.iter().all(|book| book.ours == book.theirs) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
 }
 
 /// How long no order was finished around each incident, and when orders were finished again.

@@ -5,6 +5,7 @@
 //! clearing account, and looked-up orders by the tariff of the channel that took them.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use suanpan_channels::{Adapter, Descriptor};
 use suanpan_core::invariants::Invariant;
@@ -24,6 +25,9 @@ mod verdict;
 
 pub use sums::{ChannelSums, Sums};
 pub use verdict::Verdict;
+
+/// How long an engine may take to come to rest; what has not ended by then is a difference.
+const REST_MAX: Duration = Duration::from_secs(20);
 
 /// A finished run on a fresh engine, to be checked.
 #[derive(Clone, Copy)]
@@ -46,6 +50,7 @@ impl Audit<'_> {
     /// Compares everything that can be known.
     pub async fn verify(&self) -> Verdict {
         let mut verdict = Verdict::default();
+        self.rest().await;
         self.counts(&mut verdict);
         let sums = Sums::of(self.workload, self.cast, &self.outcome.tally.by_template);
         let trial = self.engine.trial_balance().await;
@@ -63,6 +68,24 @@ impl Audit<'_> {
         sale::check(&mut verdict, self).await;
         samples::check(&mut verdict, self).await;
         verdict
+    }
+
+    /// Waits until the engine counts as ended what it has told to be ended (a shard tells before it counts), and until channels
+    /// have said what they have to say after the end of an order: late notifications, refunds of late payments.
+    async fn rest(&self) {
+        let begin = Instant::now();
+        while begin.elapsed() < REST_MAX {
+            let stats = self.engine.stats();
+            if stats.live_orders <= stats.archive_lag && self.agrees_where_late().await {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn agrees_where_late(&self) -> bool {
+        self.workload.spec().is_settled()
+            || self.engine.compare_books().await.iter().all(|book| book.ours == book.theirs)
     }
 
     fn counts(&self, verdict: &mut Verdict) {
