@@ -9,8 +9,8 @@ pub trait Clock {
     /// Nanoseconds since the run began.
     fn now_ns(&self) -> u64;
 
-    /// Waits for news in `inbox`, at most `longest`, with `under_way` orders on their way.
-    fn wait(&self, inbox: &Inbox, longest: Duration, under_way: usize);
+    /// Waits for news in `inbox`, at most `longest`, or a little longer in a busy driver.
+    fn wait(&self, inbox: &Inbox, longest: Duration, is_busy: bool);
 }
 
 /// The clock of the machine.
@@ -30,7 +30,7 @@ impl Clock for WallClock {
         u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
-    fn wait(&self, inbox: &Inbox, longest: Duration, under_way: usize) {
-        inbox.wait(longest, under_way);
+    fn wait(&self, inbox: &Inbox, longest: Duration, is_busy: bool) {
+        inbox.wait(longest, is_busy);
     }
 }

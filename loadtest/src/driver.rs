@@ -35,6 +35,9 @@ use slots::{Slots, Step, action_of};
 const BATCH: usize = 512;
 /// After so many refusals a run is given up.
 const REJECTS_MAX: u64 = 10_000;
+/// With so many orders under way, the driver looks now and then instead of being woken.
+const WOKEN_BELOW: usize = 256;
+
 /// How long the driver waits before it repeats what was refused as busy; twice as long after each further refusal, up to a
 /// second, which is what the API asks malls to wait.
 const BUSY_PAUSE_NS: u64 = 20_000_000;
@@ -130,7 +133,8 @@ impl<T: Target, C: Clock> Driver<'_, T, C> {
                 is_sending &= told(&self.tick(now, &mut told_at));
             }
             let nap = if is_sending { plan.pacing.nap(now, self.tally.sent) } else { pacing::NAP_MAX };
-            self.clock.wait(&self.inbox, nap, self.slots.len());
+            let is_busy = self.slots.len() >= WOKEN_BELOW || plan.pacing.is_dense();
+            self.clock.wait(&self.inbox, nap, is_busy);
         }
     }
 

@@ -76,6 +76,12 @@ struct MemoryReport {
     live_orders: usize,
     seconds_accounts: f64,
     seconds_orders: f64,
+    /// To stop, with a checkpoint.
+    seconds_shutdown: f64,
+    /// To start again from the checkpoint.
+    seconds_start: f64,
+    rss_stopped_bytes: u64,
+    rss_started_bytes: u64,
 }
 
 /// Measures, prints, reports. The answer is whether the engine holds what it was given.
@@ -96,12 +102,14 @@ pub fn run(args: &MemoryArgs) -> Result<bool> {
     let now = machine::now();
     let router = world::router(&descriptors)?;
     let silent = |capability: &Capability| Arc::new(Silent(capability.clone())) as Arc<dyn Adapter>;
-    let adapters = router.capabilities().iter().map(silent).collect();
-    let instant = world::stage(&spec, args.engine.seed, None)?.world;
-    let world = World { router: router.clone(), adapters, ..instant };
+    let world = || {
+        let adapters = router.capabilities().iter().map(silent).collect();
+        let instant = world::stage(&spec, args.engine.seed, None)?.world;
+        Ok::<_, anyhow::Error>(World { router: router.clone(), adapters, ..instant })
+    };
     let mut options = options(&args.engine, &dir, BATCH);
     options.live_orders_max = options.live_orders_max.max(usize::try_from(args.orders)? + 1);
-    let engine = Engine::start(options, world)?;
+    let engine = Engine::start(options.clone(), world()?)?;
 
     let rss_empty = machine::rss_bytes();
     let begin = Instant::now();
@@ -119,6 +127,23 @@ pub fn run(args: &MemoryArgs) -> Result<bool> {
     let (rss_orders, seconds_orders) = (machine::rss_bytes(), begin.elapsed());
     println!("{} orders: {} MiB -> {} MiB", args.orders, rss_accounts >> 20, rss_orders >> 20);
 
+    let balanced = tokio.block_on(engine.trial_balance()).is_balanced();
+    let live_orders = engine.stats().live_orders;
+    let begin = Instant::now();
+    tokio.block_on(engine.shutdown())?;
+    drop(engine);
+    let (seconds_shutdown, rss_stopped) = (begin.elapsed(), machine::rss_bytes());
+    let begin = Instant::now();
+    let engine = Engine::start(options, world()?)?;
+    let (seconds_start, rss_started) = (begin.elapsed(), machine::rss_bytes());
+    println!(
+        "stopped with a checkpoint in {:.1} s, {} MiB then; started from it in {:.1} s: {} MiB",
+        seconds_shutdown.as_secs_f64(),
+        rss_stopped >> 20,
+        seconds_start.as_secs_f64(),
+        rss_started >> 20
+    );
+
     let per = |from: u64, to: u64, count: u64| (to as f64 - from as f64) / count.max(1) as f64;
     let report = MemoryReport {
         origin: Origin::here(&dir),
@@ -129,9 +154,13 @@ pub fn run(args: &MemoryArgs) -> Result<bool> {
         rss_orders_bytes: rss_orders,
         bytes_per_account: per(rss_empty, rss_accounts, args.accounts),
         bytes_per_order: per(rss_accounts, rss_orders, args.orders),
-        live_orders: engine.stats().live_orders,
+        live_orders,
         seconds_accounts: seconds_accounts.as_secs_f64(),
         seconds_orders: seconds_orders.as_secs_f64(),
+        seconds_shutdown: seconds_shutdown.as_secs_f64(),
+        seconds_start: seconds_start.as_secs_f64(),
+        rss_stopped_bytes: rss_stopped,
+        rss_started_bytes: rss_started,
     };
     println!(
         "{:.0} bytes per account, {:.0} bytes per live order",
@@ -140,10 +169,11 @@ pub fn run(args: &MemoryArgs) -> Result<bool> {
     if let Some(path) = &args.json {
         report::write(&report, path)?;
     }
-    let balanced = tokio.block_on(engine.trial_balance()).is_balanced();
-    let holds_all = report.live_orders as u64 == args.orders;
+    let holds_all = [live_orders, engine.stats().live_orders].iter().all(|live| *live as u64 == args.orders);
+    let balanced = balanced && tokio.block_on(engine.trial_balance()).is_balanced();
     if !balanced || !holds_all {
-        println!("DIFFERENCE live orders {}, trial balance {balanced}", report.live_orders);
+        let again = engine.stats().live_orders;
+        println!("DIFFERENCE live orders {live_orders}, after the start {again}, trial balance {balanced}");
     }
     tokio.block_on(engine.shutdown())?;
     fs::remove_dir_all(&dir)?;

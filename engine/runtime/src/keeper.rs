@@ -25,6 +25,10 @@ use crate::store::{ArchiveBatch, Store, StoreFault};
 /// Malls are told within this time what happened, as long as there is little of it.
 const ANNOUNCE_WAIT: Duration = Duration::from_millis(20);
 
+/// What was announced may wait this long for more of it: to be woken costs the keeper, and the log writer who wakes it, more
+/// than to take what is there.
+const TAKE_EVERY: Duration = Duration::from_millis(2);
+
 /// With more announcements than this gathered, they wait for the next feed, which takes many at a fraction of the cost.
 const ANNOUNCED_AT_ONCE_MAX: usize = 1_024;
 
@@ -64,6 +68,7 @@ pub struct Keeper<L> {
     /// How many parts make a checkpoint.
     parts: usize,
     announced: Vec<AnnouncedRows>,
+    announced_rows: usize,
     finished: Vec<Finished>,
     finished_orders: usize,
     statements: Vec<(usize, u64, Vec<ChunkRow>)>,
@@ -110,6 +115,7 @@ impl<L: Listeners> Keeper<L> {
             log,
             parts,
             announced: Vec::new(),
+            announced_rows: 0,
             finished: Vec::new(),
             finished_orders: 0,
             statements: Vec::new(),
@@ -123,9 +129,13 @@ impl<L: Listeners> Keeper<L> {
     pub fn run(mut self, inbox: &Receiver<KeeperMessage>) {
         let (mut oldest, mut announced): (Option<Instant>, Option<Instant>) = (None, None);
         loop {
+            let mut can_wait = false;
             let patience = if self.announces_soon() { ANNOUNCE_WAIT } else { Duration::from_millis(200) };
             match inbox.recv_timeout(patience) {
-                Ok(message) => self.take(message),
+                Ok(message) => {
+                    can_wait = matches!(message, KeeperMessage::Announced(_));
+                    self.take(message);
+                }
                 Err(RecvTimeoutError::Timeout) => self.announce(),
                 Err(RecvTimeoutError::Disconnected) => self.take(KeeperMessage::Stop),
             }
@@ -146,6 +156,9 @@ impl<L: Listeners> Keeper<L> {
             }
             oldest = if self.has_gathered() { oldest.or_else(|| Some(Instant::now())) } else { None };
             announced = if self.announces_soon() { announced.or_else(|| Some(Instant::now())) } else { None };
+            if can_wait && inbox.is_empty() {
+                std::thread::sleep(TAKE_EVERY);
+            }
         }
     }
 
@@ -157,14 +170,16 @@ impl<L: Listeners> Keeper<L> {
 
     /// Whether what was gathered for malls is little enough to be written without a feed.
     fn announces_soon(&self) -> bool {
-        let announced = self.announced.iter().map(AnnouncedRows::len).sum();
-        (1..=ANNOUNCED_AT_ONCE_MAX).contains(&announced)
+        (1..=ANNOUNCED_AT_ONCE_MAX).contains(&self.announced_rows)
     }
 
     /// Takes a message; the last step must be done.
     pub fn take(&mut self, message: KeeperMessage) {
         match message {
-            KeeperMessage::Announced(announced) => self.announced.extend(announced),
+            KeeperMessage::Announced(announced) => {
+                self.announced_rows += announced.iter().map(AnnouncedRows::len).sum::<usize>();
+                self.announced.extend(announced);
+            }
             KeeperMessage::Finished(finished) => {
                 self.finished_orders += finished.orders.len();
                 self.finished.push(finished);
@@ -277,6 +292,7 @@ impl<L: Listeners> Keeper<L> {
         let written = self.store.announce(self.announced.iter().flat_map(AnnouncedRows::rows).collect());
         written.map_err(|fault| (fault, "malls cannot be told what happened"))?;
         self.announced.clear();
+        self.announced_rows = 0;
         self.shared.announced.tell();
         Ok(())
     }

@@ -12,12 +12,8 @@ use crate::target::Target;
 /// Batches of notices that may wait for the driver before the target cuts it off.
 const NOTICES_MAX: usize = 1 << 16;
 
-/// Above so many orders under way the driver looks now and then instead of being woken: waking a thread for each
-/// batch would cost the target's threads more than the batch.
-const WOKEN_BELOW: usize = 256;
-
-/// How often it looks then. A switch of threads costs several microseconds of a core that the target could use.
-const LOOK_EVERY: Duration = Duration::from_micros(300);
+/// How often a busy driver looks. A switch of threads costs tens of microseconds of a core that the target could use.
+pub(super) const LOOK_EVERY: Duration = Duration::from_micros(300);
 
 struct Sink(Sender<Vec<Answer>>);
 
@@ -66,13 +62,14 @@ impl Inbox {
         }
     }
 
-    /// Waits for news, at most until the next order is `due`.
-    pub fn wait(&self, due: Duration, under_way: usize) {
+    /// Waits for news, at most until the next order is `due`. A busy driver is not woken, but looks now and then: what is late
+    /// by that counts as latency.
+    pub fn wait(&self, due: Duration, is_busy: bool) {
         if !self.answers.is_empty() || !self.notices.is_empty() {
             return;
         }
-        if under_way >= WOKEN_BELOW {
-            std::thread::sleep(due.min(LOOK_EVERY));
+        if is_busy {
+            std::thread::sleep(LOOK_EVERY);
             return;
         }
         let mut select = crossbeam::channel::Select::new();

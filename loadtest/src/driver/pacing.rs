@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::inbox::LOOK_EVERY;
+
 /// The longest that a driver sleeps when nothing is due.
 pub const NAP_MAX: Duration = Duration::from_millis(1);
 
@@ -41,6 +43,15 @@ impl Pacing {
         match self {
             Self::Closed { .. } => now_ns,
             Self::Open { per_second } => planned_ns(per_second, count),
+        }
+    }
+
+    /// Whether the next order is always due before a busy driver looks again.
+    #[must_use]
+    pub fn is_dense(self) -> bool {
+        match self {
+            Self::Closed { .. } => false,
+            Self::Open { per_second } => planned_ns(per_second, 1) < super::nanos(LOOK_EVERY),
         }
     }
 

@@ -178,7 +178,7 @@ impl Clock for Stub {
         self.now_ns.get()
     }
 
-    fn wait(&self, _inbox: &Inbox, longest: Duration, _under_way: usize) {
+    fn wait(&self, _inbox: &Inbox, longest: Duration, _is_busy: bool) {
         let until = self.now_ns.get() + nanos(longest).max(1);
         let mut agenda = self.agenda.borrow_mut();
         let first = agenda.keys().next().map_or(until, |(at, _)| *at);
