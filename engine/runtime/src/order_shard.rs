@@ -29,6 +29,10 @@ use crate::store::KeyFilter;
 use crate::timers::Timers;
 
 pub use listing::InMemory;
+pub(crate) use live::Kept;
+pub use live::OrderFacts;
+#[cfg(test)]
+pub(crate) use live::tests::order as any_order;
 use live::{Live, LiveOrders};
 use outbox::Tally;
 pub use outbox::{Outbox, announced};
@@ -182,15 +186,21 @@ impl OrderShard {
         }
     }
 
-    /// Puts an order in memory, at recovery or when news of an archived one arrives.
-    pub fn insert(&mut self, order: Arc<Order>, has_row: bool, dirty: bool) {
-        self.last_id = self.last_id.max(order.id);
-        self.listed.insert((order.terms.platform, order.id));
+    /// Puts an order in memory, of which news arrived when only the archive had it.
+    fn bring_back(&mut self, order: Order) {
+        let facts = OrderFacts::of(&order);
+        self.take_over(&facts, Kept::Open(Arc::new(order)), false, true);
+    }
+
+    /// Puts an order in memory at a recovery.
+    pub(crate) fn take_over(&mut self, facts: &OrderFacts, kept: Kept, has_row: bool, dirty: bool) {
+        self.last_id = self.last_id.max(facts.id);
+        self.listed.insert((facts.platform, facts.id));
         self.shared.gate.orders_came(1);
-        if order.needs_operator() {
-            self.needing_operator.insert(order.id);
+        if facts.needs_operator {
+            self.needing_operator.insert(facts.id);
         }
-        let mut live = Live::new(order);
+        let mut live = Live::kept(facts, kept);
         (live.dirty, live.has_row, live.scheduled) = (dirty, has_row, live.due);
         self.timers.set(live.due, live.id());
         self.live.insert(live);
@@ -350,7 +360,7 @@ impl OrderShard {
     /// what is known here, so it counts as changed.
     fn revive(&mut self, id: OrderId) -> Result<(), Reject> {
         let order = self.ended_order(id)?.ok_or_else(unknown_order)?;
-        self.insert(Arc::new(order), false, true);
+        self.bring_back(order);
         Ok(())
     }
 

@@ -4,37 +4,41 @@
 //! says up to which position it is complete, so that replaying the tail over any mixture of rows ends in the one
 //! right state.
 
+use std::borrow::Cow;
+use std::collections::hash_map::Entry;
 use std::ops::ControlFlow;
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::thread::scope;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use suanpan_core::invariants::Invariant;
 use suanpan_core::ledger::{Hold, Marks, instructions};
 use suanpan_core::order;
-use suanpan_model::order::OrderHold;
-use suanpan_model::refund::{RefundSource, RefundState};
 use suanpan_model::{
-    AccountId, AccountType, Campaign, ChannelId, Conditions, Currency, HoldId, LedgerEvent, Lsn, Order,
-    OrderEvent, OrderId, PlatformPolicy, Record,
+    AccountId, Campaign, ChannelId, Conditions, HoldId, LedgerEvent, Lsn, Order, OrderEvent, OrderId,
+    PlatformPolicy, Record,
 };
 
 use crate::balance_shard::{Restored, movement, reference_key};
-use crate::codec::{decode_marked_row, decode_row};
+use crate::codec::{CodecFault, decode_marked_row, decode_row, row_mark};
 use crate::fault::EngineFault;
 use crate::journal::Journal;
 use crate::keeper::CheckpointMeta;
 use crate::limits::Limits;
-use crate::messages::VoidAsk;
 use crate::order_list::complete_index;
+use crate::order_shard::Kept;
 use crate::statements::read_chunks;
 use crate::store::{Store, Table};
 
 mod feeder;
 mod hindsight;
 mod pipeline;
+mod survey;
 
 use feeder::{Feed, Feeder};
 use hindsight::Hindsight;
+pub use survey::{Survey, in_escrow, in_suspense, order_breaks};
 
 /// So many announcements are gathered before they are written.
 const ANNOUNCED_MAX: usize = 100_000;
@@ -51,8 +55,7 @@ pub enum Purpose {
 /// An order as it was recovered.
 #[derive(Debug)]
 pub struct RecoveredOrder {
-    /// The order.
-    pub order: Order,
+    body: Body,
     /// Position up to which its row was complete.
     applied: Lsn,
     /// Position of the last record that was folded into it.
@@ -61,6 +64,49 @@ pub struct RecoveredOrder {
     pub has_row: bool,
     /// Whether it changed since.
     pub dirty: bool,
+}
+
+/// Most orders of a checkpoint stay what they were, and a million of them take a third of the room as rows.
+#[derive(Debug)]
+enum Body {
+    /// The marked row of the checkpoint.
+    Row(Box<[u8]>),
+    Open(Box<Order>),
+}
+
+impl RecoveredOrder {
+    /// The order; read from its row when nothing has happened to it since.
+    ///
+    /// # Errors
+    /// When the row is damaged, or of a newer format.
+    pub fn look(&self) -> Result<Cow<'_, Order>, CodecFault> {
+        match &self.body {
+            Body::Row(row) => Ok(Cow::Owned(decode_marked_row(row)?.1)),
+            Body::Open(order) => Ok(Cow::Borrowed(order)),
+        }
+    }
+
+    /// The order, opened for good.
+    ///
+    /// # Errors
+    /// As [`RecoveredOrder::look`].
+    pub fn open(&mut self) -> Result<&mut Order, CodecFault> {
+        if let Body::Row(row) = &self.body {
+            self.body = Body::Open(Box::new(decode_marked_row(row)?.1));
+        }
+        match &mut self.body {
+            Body::Open(order) => Ok(order),
+            Body::Row(_) => unreachable!("it was opened"),
+        }
+    }
+
+    /// What a shard takes over.
+    pub(crate) fn into_kept(self) -> Kept {
+        match self.body {
+            Body::Row(row) => Kept::Packed(row),
+            Body::Open(order) => Kept::Open(Arc::from(order)),
+        }
+    }
 }
 
 /// The state of all shards.
@@ -187,51 +233,20 @@ impl<'a> Replay<'a> {
         shards: usize,
         purpose: Purpose,
     ) -> Result<Self, EngineFault> {
-        let Settings { limits, conditions, policies, threads: _ } = settings;
-        let damaged = |what: &str, fault: &dyn std::fmt::Display| EngineFault::Replay {
-            lsn: 0,
-            what: format!("the checkpoint's {what} cannot be read: {fault}"),
-        };
+        let Settings { limits, conditions, policies, threads } = settings;
         let meta: CheckpointMeta = match store.checkpoint_meta()? {
             Some(bytes) => decode_row(&bytes).map_err(|fault| damaged("header", &fault))?,
             None => CheckpointMeta::default(),
         };
-        let mut balances: Vec<Restored> = (0..shards).map(|_| Restored::default()).collect();
-        store.load_rows(Table::Accounts, |_, bytes| -> Result<(), EngineFault> {
-            let (_, account): (Lsn, suanpan_core::ledger::Account) =
-                decode_marked_row(bytes).map_err(|fault| damaged("accounts", &fault))?;
-            balances[account.id.shard(shards)].ledger.restore_account(account);
-            Ok(())
-        })?;
-        store.load_rows(Table::Holds, |_, bytes| -> Result<(), EngineFault> {
-            let (_, (id, hold)): (Lsn, (HoldId, Hold)) =
-                decode_marked_row(bytes).map_err(|fault| damaged("holds", &fault))?;
-            let restored = &mut balances[hold.account.shard(shards)];
-            restored.ledger.restore_hold(id, hold);
-            restored.hold_rows.insert(id);
-            Ok(())
-        })?;
-        store.load_rows(Table::Directory, |key, value| -> Result<(), EngineFault> {
-            let (Ok(key), Ok(value)) = (key.try_into(), value.try_into()) else {
-                return Err(damaged("references", &"a row has another length"));
-            };
-            // Any shard may be asked for a reference: its first account decides which, and all know it.
-            let (key, value) = (u128::from_be_bytes(key), u64::from_le_bytes(value));
-            balances.iter_mut().for_each(|restored| {
-                restored.references.insert(key, value);
-            });
-            Ok(())
-        })?;
-        let mut orders = FxHashMap::default();
-        store.load_rows(Table::LiveOrders, |_, bytes| -> Result<(), EngineFault> {
-            let (applied, order): (Lsn, Order) =
-                decode_marked_row(bytes).map_err(|fault| damaged("orders", &fault))?;
-            orders.insert(
-                order.id,
-                RecoveredOrder { order, applied, changed: applied, has_row: true, dirty: false },
-            );
-            Ok(())
-        })?;
+        let (orders, balances) = match threads {
+            Threads::One => (load_orders(store), load_balances(store, shards)),
+            Threads::Several => scope(|scope| {
+                let orders = scope.spawn(|| load_orders(store));
+                let balances = load_balances(store, shards);
+                (orders.join().unwrap_or_else(|panic| resume_unwind(panic)), balances)
+            }),
+        };
+        let (orders, mut balances) = (orders?, balances?);
         let mut campaigns = Vec::new();
         store.load_rows(Table::Campaigns, |_, bytes| -> Result<(), EngineFault> {
             let (campaign, stock): (Campaign, AccountId) =
@@ -349,29 +364,33 @@ impl<'a> Replay<'a> {
                 self.hindsight.take(lsn, at, events, &order, applied);
                 return Ok(());
             }
-            self.state
-                .orders
-                .insert(id, RecoveredOrder { order, applied, changed: applied, has_row: false, dirty: true });
+            let body = Body::Open(Box::new(order));
+            let known = RecoveredOrder { body, applied, changed: applied, has_row: false, dirty: true };
+            self.state.orders.insert(id, known);
         } else if created && self.state.orders[&id].applied == Lsn(0) {
             let what = format!("order {id} is recorded twice");
             return Err(EngineFault::Replay { lsn: lsn.0, what });
         }
         let Some(known) = self.state.orders.get_mut(&id) else { return Ok(()) };
-        if lsn > known.applied {
+        let applied = known.applied;
+        if lsn > applied {
+            (known.dirty, known.changed) = (true, lsn);
+        }
+        let order = known.open().map_err(|fault| damaged("orders", &fault))?;
+        if lsn > applied {
             for event in events.iter().skip(usize::from(created)) {
-                if order::next_status(known.order.status, event.kind()).is_none() {
-                    let (status, kind) = (known.order.status, event.kind().name());
+                if order::next_status(order.status, event.kind()).is_none() {
+                    let (status, kind) = (order.status, event.kind().name());
                     let what = format!("{kind} cannot happen to order {id}, which is {status}");
                     return Err(EngineFault::Replay { lsn: lsn.0, what });
                 }
-                order::apply(&mut known.order, at, event);
+                order::apply(order, at, event);
             }
-            (known.dirty, known.changed) = (true, lsn);
-            if known.order.is_finished() {
+            if order.is_finished() {
                 self.finished.push(id);
             }
         }
-        self.hindsight.take(lsn, at, events, &known.order, known.applied);
+        self.hindsight.take(lsn, at, events, order, applied);
         Ok(())
     }
 
@@ -428,13 +447,16 @@ impl<'a> Replay<'a> {
             return Ok(());
         }
         for id in finished {
-            if self.state.orders.get(&id).is_some_and(|known| known.order.is_finished())
-                && let Some(known) = self.state.orders.remove(&id)
-            {
-                if known.has_row {
+            let Entry::Occupied(known) = self.state.orders.entry(id) else { continue };
+            // What was told of it opened it.
+            if matches!(&known.get().body, Body::Open(order) if order.is_finished()) {
+                let RecoveredOrder { body: Body::Open(order), has_row, changed, .. } = known.remove() else {
+                    continue;
+                };
+                if has_row {
                     self.state.rows_to_delete.push(id);
                 }
-                feed.orders.push((known.order, known.changed));
+                feed.orders.push((*order, changed));
             }
         }
         self.feeder.feed(feed)
@@ -448,6 +470,60 @@ impl<'a> Replay<'a> {
     }
 }
 
+fn damaged(what: &str, fault: &dyn std::fmt::Display) -> EngineFault {
+    EngineFault::Replay { lsn: 0, what: format!("the checkpoint's {what} cannot be read: {fault}") }
+}
+
+fn load_balances(store: &Store, shards: usize) -> Result<Vec<Restored>, EngineFault> {
+    let mut balances: Vec<Restored> = (0..shards).map(|_| Restored::default()).collect();
+    store.load_rows(Table::Accounts, |_, bytes| -> Result<(), EngineFault> {
+        let (_, account): (Lsn, suanpan_core::ledger::Account) =
+            decode_marked_row(bytes).map_err(|fault| damaged("accounts", &fault))?;
+        balances[account.id.shard(shards)].ledger.restore_account(account);
+        Ok(())
+    })?;
+    store.load_rows(Table::Holds, |_, bytes| -> Result<(), EngineFault> {
+        let (_, (id, hold)): (Lsn, (HoldId, Hold)) =
+            decode_marked_row(bytes).map_err(|fault| damaged("holds", &fault))?;
+        let restored = &mut balances[hold.account.shard(shards)];
+        restored.ledger.restore_hold(id, hold);
+        restored.hold_rows.insert(id);
+        Ok(())
+    })?;
+    store.load_rows(Table::Directory, |key, value| -> Result<(), EngineFault> {
+        let (Ok(key), Ok(value)) = (key.try_into(), value.try_into()) else {
+            return Err(damaged("references", &"a row has another length"));
+        };
+        // Any shard may be asked for a reference: its first account decides which, and all know it.
+        let (key, value) = (u128::from_be_bytes(key), u64::from_le_bytes(value));
+        balances.iter_mut().for_each(|restored| {
+            restored.references.insert(key, value);
+        });
+        Ok(())
+    })?;
+    Ok(balances)
+}
+
+/// Orders stay rows until something of the log's tail is told of them, or they are looked at.
+fn load_orders(store: &Store) -> Result<FxHashMap<OrderId, RecoveredOrder>, EngineFault> {
+    let mut orders = FxHashMap::default();
+    store.load_rows(Table::LiveOrders, |key, row| -> Result<(), EngineFault> {
+        let (Ok(id), Some(applied)) = (key.try_into(), row_mark(row)) else {
+            return Err(damaged("orders", &"a row has another length"));
+        };
+        let known = RecoveredOrder {
+            body: Body::Row(row.into()),
+            applied,
+            changed: applied,
+            has_row: true,
+            dirty: false,
+        };
+        orders.insert(OrderId(u64::from_be_bytes(id)), known);
+        Ok(())
+    })?;
+    Ok(orders)
+}
+
 /// Position of the last line that the archive has of an account. Its chunks do not overlap, so it is in the newest.
 fn last_archived_line(store: &Store, account: AccountId) -> Result<Lsn, EngineFault> {
     let Some(chunk) = store.last_chunk(account.raw())? else { return Ok(Lsn(0)) };
@@ -457,133 +533,4 @@ fn last_archived_line(store: &Store, account: AccountId) -> Result<Lsn, EngineFa
         ControlFlow::Continue(())
     })?;
     Ok(last)
-}
-
-impl Recovered {
-    /// Holds that no live order relies on: the process ended before what they were for was recorded.
-    #[must_use]
-    pub fn orphan_holds(&self) -> Vec<VoidAsk> {
-        let relied_on = |id: &HoldId| {
-            let order = self.orders.get(&OrderId(id.cause.0));
-            order.is_some_and(|known| known.order.relies_on(id.no))
-        };
-        let mut orphans = Vec::new();
-        for restored in &self.balances {
-            for (id, hold) in restored.ledger.holds().filter(|(id, _)| !relied_on(id)) {
-                let hold = OrderHold { no: id.no, account: hold.account, amount: hold.left };
-                orphans.push(VoidAsk { order: OrderId(id.cause.0), hold });
-            }
-        }
-        orphans
-    }
-
-    /// Breaks of the invariants of the whole; empty when all is well.
-    #[must_use]
-    pub fn all_breaks(&self) -> Vec<String> {
-        let mut found = self.breaks.clone();
-        let mut sums: FxHashMap<Currency, i128> = FxHashMap::default();
-        for restored in &self.balances {
-            found.extend(restored.ledger.breaks());
-            for (currency, sum) in restored.ledger.trial_balance() {
-                *sums.entry(currency).or_default() += sum;
-            }
-        }
-        for (currency, sum) in sums.into_iter().filter(|(_, sum)| *sum != 0) {
-            let what = format_args!("the books in {currency} do not sum to zero: {sum} minor units");
-            found.push(Invariant::BooksBalance.broken(what));
-        }
-        self.check_custody(&mut found);
-        found.extend(self.orders.values().flat_map(|known| order_breaks(&known.order)));
-        found
-    }
-
-    /// What is frozen for orders, and parked, is what the escrow and suspense accounts hold.
-    fn check_custody(&self, found: &mut Vec<String>) {
-        let mut owed: FxHashMap<AccountId, i128> = FxHashMap::default();
-        for order in self.orders.values().map(|known| &known.order) {
-            let account = |kind| AccountId::internal(kind, order.terms.platform.0, order.terms.currency, 0);
-            *owed.entry(account(AccountType::Escrow)).or_default() += in_escrow(order);
-            *owed.entry(account(AccountType::Suspense)).or_default() += in_suspense(order);
-        }
-        let mut held: FxHashMap<AccountId, i128> = FxHashMap::default();
-        for account in self.balances.iter().flat_map(|restored| restored.ledger.accounts()) {
-            if matches!(account.id.kind(), AccountType::Escrow | AccountType::Suspense) {
-                *held.entry(account.id.unstriped()).or_default() += account.posted;
-            }
-        }
-        let accounts: FxHashSet<AccountId> = owed.keys().chain(held.keys()).copied().collect();
-        for account in accounts {
-            let (owed, held) = (owed.get(&account).unwrap_or(&0), held.get(&account).unwrap_or(&0));
-            if owed != held {
-                let what =
-                    format_args!("account {account}: holds {held} minor units, orders are owed {owed}");
-                found.push(Invariant::Custody.broken(what));
-            }
-        }
-    }
-}
-
-/// What an order has in escrow: frozen, or set aside for refunds that are not over.
-#[must_use]
-pub fn in_escrow(order: &Order) -> i128 {
-    let open = order.refunds.iter().filter(|refund| refund.state.is_open());
-    let returned = open.flat_map(|refund| &refund.unwinding).flat_map(|unwinding| &unwinding.returned);
-    order.frozen.signed() + returned.map(|amount| amount.signed()).sum::<i128>()
-}
-
-/// What an order has in suspense: parked payments, those on their way back, and refunds that came back.
-#[must_use]
-pub fn in_suspense(order: &Order) -> i128 {
-    let parked = order.parked().map(|_| order.terms.payable().signed()).sum::<i128>();
-    let refunds = order.refunds.iter().filter(|refund| match refund.source {
-        RefundSource::Suspense => refund.state.is_open() || refund.state == RefundState::Bounced,
-        RefundSource::Order => refund.state == RefundState::Bounced,
-    });
-    parked + refunds.map(|refund| refund.to_payer.signed()).sum::<i128>()
-}
-
-/// Breaks of the invariants of one order; empty when all is well.
-#[must_use]
-pub fn order_breaks(order: &Order) -> Vec<String> {
-    let mut found = Vec::new();
-    let id = order.id;
-    if order.entries.iter().any(|entry| entry.imbalance() != 0) {
-        found.push(
-            Invariant::EntriesBalance.broken(format_args!("order {id}: an entry does not sum to zero")),
-        );
-    }
-    if order.paid_by.is_some() {
-        let returned = order.parts.iter().map(|part| part.returned.signed()).sum::<i128>();
-        if order.frozen.signed() + order.released().signed() + returned != order.terms.amount.signed() {
-            let what = format_args!("order {id}: frozen, released and returned do not add up to its amount");
-            found.push(Invariant::OrderConserved.broken(what));
-        }
-        let back = order.refunds.iter().filter(|refund| refund.source != RefundSource::Suspense);
-        let back = back.filter(|refund| refund.state != RefundState::Failed);
-        let to_payer: i128 = back.map(|refund| refund.to_payer.signed()).sum();
-        if to_payer > order.terms.payable().signed() || order.refunded() > order.terms.amount {
-            let what = format_args!("order {id}: {to_payer} minor units go back, more than was paid");
-            found.push(Invariant::RefundsWithinPaid.broken(what));
-        }
-        for (place, part) in order.parts.iter().enumerate() {
-            let given = part.stakes.iter().map(|stake| stake.given.signed()).sum::<i128>();
-            let taken = part.stakes.iter().map(|stake| stake.taken.signed()).sum::<i128>();
-            let undone = part.undone.iter().map(|amount| amount.signed()).sum::<i128>();
-            if given != part.released.signed() || taken != part.reversed.signed() {
-                let what =
-                    format_args!("order {id}: what receivers of sub-order {place} got does not add up");
-                found.push(Invariant::OrderConserved.broken(what));
-            }
-            if undone != part.refunded().signed() {
-                let what = format_args!("order {id}: what was undone of sub-order {place} does not add up");
-                found.push(Invariant::OrderConserved.broken(what));
-            }
-        }
-    }
-    let alive = order.attempts.iter().filter(|attempt| attempt.state.is_alive()).count();
-    if alive > 1 {
-        let what = format_args!("order {id}: {alive} attempts are alive at once");
-        found.push(Invariant::OneAttemptAlive.broken(what));
-    }
-    found
 }

@@ -9,7 +9,6 @@ use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 use hdrhistogram::Histogram;
 use rustc_hash::FxHashMap;
 use suanpan_channels::{Adapter, ReportSink};
-use suanpan_core::order::AccountFacts;
 use suanpan_model::ids::BUCKETS;
 
 use crate::actors::{
@@ -19,6 +18,7 @@ use crate::actors::{
 use crate::balance_shard::BalanceShard;
 use crate::clock::{Clock, SystemClock};
 use crate::fault::EngineFault;
+use crate::hand_out::shards;
 use crate::journal::{Journal, JournalOptions, SegmentJournal};
 use crate::keeper::Keeper;
 use crate::learner::{Folded, Learner};
@@ -27,10 +27,10 @@ use crate::log_writer::{LogMessage, LogWriter};
 use crate::messages::KeeperMessage;
 use crate::options::{EngineOptions, World};
 use crate::order_shard::OrderShard;
-use crate::recovery::{Purpose, Recovered, Settings, Threads, recover_with};
+use crate::recovery::{Purpose, Recovered, Settings, Survey, Threads, recover_with};
 use crate::rulebook::RuleBook;
 use crate::shared::{Counters, Feed, Gate, Registry, Shared, Tidings};
-use crate::store::{KeyFilter, Store, StoreOptions};
+use crate::store::{Store, StoreOptions};
 
 /// Largest group of the journal: what gathers while the disk stands still must fit, and is bounded by the gate.
 const GROUP_BYTES_MAX: u64 = 1 << 30;
@@ -84,8 +84,9 @@ impl Running {
         let router = rules.apply(router)?;
         let folded =
             Folded { upto: recovered.durable, learning: std::mem::take(&mut recovered.meta.learning) };
-        if let Some(first) = recovered.all_breaks().into_iter().next() {
-            return Err(EngineFault::Broken { first });
+        let mut survey = recovered.survey(Threads::Several);
+        if !survey.breaks.is_empty() {
+            return Err(EngineFault::Broken { first: survey.breaks.swap_remove(0) });
         }
         let shared = Arc::new(Shared {
             clock: Arc::new(SystemClock::default()) as Arc<dyn Clock>,
@@ -104,12 +105,13 @@ impl Running {
         let (log, log_inbox) = unbounded();
         let (keeper, keeper_inbox) = unbounded();
         let channels = Inboxes { log, log_inbox, keeper, keeper_inbox };
-        Self::run(options, recovered, shared, adapters, journal, channels)
+        Self::run(options, recovered, survey, shared, adapters, journal, channels)
     }
 
     fn run(
         options: &EngineOptions,
         recovered: Recovered,
+        survey: Survey,
         shared: Arc<Shared>,
         adapters: Vec<Arc<dyn Adapter>>,
         journal: Box<dyn Journal>,
@@ -118,8 +120,7 @@ impl Running {
         let wiring: LateWiring = Arc::new(OnceLock::new());
         let commit_micros = Arc::new(Mutex::new(new_histogram()));
         let replayed = recovered.replayed;
-        let orphans = recovered.orphan_holds();
-        let (orders, balances) = shards(options.shards, &shared, recovered)?;
+        let (orders, balances) = shards(options.shards, &shared, recovered, &survey)?;
         let Inboxes { log, log_inbox, keeper, keeper_inbox } = inboxes;
         let writer = LogWriter::new(
             journal,
@@ -143,7 +144,7 @@ impl Running {
         let threads = Mutex::new(threads);
         let running = Self { shared, adapters, commit_micros, replayed, wiring, threads, system };
         let wiring = running.wiring();
-        for orphan in orphans {
+        for orphan in survey.orphans {
             let shard = orphan.hold.account.shard(wiring.balances.len());
             wiring.balances[shard].do_send(Voids { asks: vec![orphan] });
         }
@@ -226,48 +227,6 @@ fn spawn_for<T: Send + 'static>(
 
 fn new_histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 60_000_000, 3).expect("the bounds are constants that fit")
-}
-
-/// Gives every shard its part of what was recovered.
-///
-/// # Errors
-/// When the archive cannot be read.
-pub fn shards(
-    count: usize,
-    shared: &Arc<Shared>,
-    recovered: Recovered,
-) -> Result<(Vec<OrderShard>, Vec<BalanceShard>), EngineFault> {
-    let mut filters: Vec<KeyFilter> = (0..count).map(|_| KeyFilter::new()).collect();
-    shared.store.for_each_key(&mut |key| filters[(key & 0xff) as usize & (count - 1)].insert(key))?;
-    let (last_id, durable) = (recovered.last_id, recovered.durable);
-    let mut orders: Vec<OrderShard> = filters
-        .into_iter()
-        .enumerate()
-        .map(|(index, filter)| OrderShard::new(index, count, Arc::clone(shared), filter, last_id, durable))
-        .collect();
-    for (id, known) in recovered.orders {
-        orders[id.shard(count)].insert(Arc::new(known.order), known.has_row, known.dirty);
-    }
-    for id in recovered.rows_to_delete {
-        orders[id.shard(count)].delete_row(id);
-    }
-    for account in recovered.balances.iter().flat_map(|restored| restored.ledger.accounts()) {
-        if !account.id.kind().is_internal() {
-            let facts = AccountFacts { platform: account.platform, currency: account.currency };
-            let name = (account.platform, account.id.kind(), account.reference.clone());
-            shared.registry.insert(account.id, name, facts);
-        }
-    }
-    for (campaign, stock) in recovered.campaigns {
-        shared.registry.insert_campaign(&campaign, stock);
-    }
-    let balances = recovered
-        .balances
-        .into_iter()
-        .enumerate()
-        .map(|(index, restored)| BalanceShard::new(index, count, Arc::clone(shared), restored))
-        .collect();
-    Ok((orders, balances))
 }
 
 /// Starts a thread with the actor system, an arbiter (a thread) for each shard of orders and its neighbour of

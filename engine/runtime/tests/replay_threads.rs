@@ -53,7 +53,8 @@ fn replayed(dir: &Path, store: &Path, threads: Threads) -> (Vec<String>, FxHashM
     for (key, row) in store.announcements(PLATFORM.0, (0, 0), usize::MAX).unwrap() {
         told.push(format!("announced {key:?} {row:?}"));
     }
-    let orders = found.orders.into_iter().map(|(id, known)| (id, known.order)).collect();
+    let orders =
+        found.orders.into_iter().map(|(id, known)| (id, known.look().unwrap().into_owned())).collect();
     (told, orders)
 }
 

@@ -109,7 +109,11 @@ fn assert_all_known(dir: &Path) {
             let (_, order): (Lsn, Order) = decode_marked_row(&row).unwrap();
             Some(order)
         };
-        let order = recovered.orders.get(&OrderId(id)).map(|known| known.order.clone()).or_else(archived);
+        let order = recovered
+            .orders
+            .get(&OrderId(id))
+            .map(|known| known.look().unwrap().into_owned())
+            .or_else(archived);
         let order = order.unwrap_or_else(|| panic!("order {no} ({id}) was acknowledged and is not there"));
         assert_eq!(order.terms.key(), order_key(PLATFORM, &no), "order {id} is not {no}");
         // A late payment may have come after the last look.

@@ -342,9 +342,9 @@ impl Process {
             .map_err(|fault| disk(&fault))?;
         let folded =
             Folded { upto: recovered.durable, learning: std::mem::take(&mut recovered.meta.learning) };
-        let breaks = recovered.all_breaks();
-        if !breaks.is_empty() {
-            return Err(NoStart::Broken(breaks));
+        let survey = recovered.survey(Threads::One);
+        if !survey.breaks.is_empty() {
+            return Err(NoStart::Broken(survey.breaks));
         }
         let (in_flight, live, lag) = plan.gate;
         let shared = Arc::new(Shared {
@@ -361,9 +361,8 @@ impl Process {
             limits: plan.limits,
         });
         shared.counters.durable_lsn.store(recovered.durable.0, std::sync::atomic::Ordering::Release);
-        let orphans = recovered.orphan_holds();
-        let (orders, mut balances) =
-            suanpan_runtime::shards_of(plan.shards, &shared, recovered).map_err(|fault| disk(&fault))?;
+        let (orders, mut balances) = suanpan_runtime::shards_of(plan.shards, &shared, recovered, &survey)
+            .map_err(|fault| disk(&fault))?;
         let post = SharedPost::default();
         let herald =
             |me| Herald { ports: Ports { me, post: Arc::clone(&post), has_room: true }, shards: plan.shards };
@@ -385,7 +384,7 @@ impl Process {
             actors.chain([Actor::Log, Actor::Keeper]).map(|actor| (actor, Inbox::default())).collect();
         // In the real process, too, they wait in the mailboxes before anybody else can send anything: the numbers of
         // these holds are given out again.
-        for orphan in orphans {
+        for orphan in survey.orphans {
             let shard = orphan.hold.account.shard(plan.shards);
             let mut ports = Ports { me: Actor::Balances(shard), post: Arc::clone(&post), has_room: true };
             balances[shard].on_voids(vec![orphan], &mut ports);

@@ -61,7 +61,7 @@ fn summary(storage: FaultyStorage, tables: MemoryTables) -> String {
     let recovered = recover(&store, &journal, 2, Purpose::Verify).unwrap();
     assert_eq!(recovered.all_breaks(), [""; 0]);
     let mut text = format!("log from {} to {}\n", journal.first_lsn(), journal.next_lsn() - 1);
-    let mut orders: Vec<_> = recovered.orders.values().map(|known| &known.order).collect();
+    let mut orders: Vec<_> = recovered.orders.values().map(|known| known.look().unwrap()).collect();
     orders.sort_by_key(|order| order.id);
     for order in orders {
         writeln!(text, "live {} {} {}", order.terms.order_no, order.id, order.status).unwrap();

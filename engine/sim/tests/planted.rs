@@ -152,8 +152,8 @@ fn post(state: &mut Recovered, lines: &[(AccountType, bool)]) -> bool {
 }
 
 fn order(state: &mut Recovered, fits: impl Fn(&Order) -> bool, falsify: impl Fn(&mut Order)) -> bool {
-    let found = state.orders.values_mut().find(|known| fits(&known.order));
-    found.map(|known| falsify(&mut known.order)).is_some()
+    let mut orders = state.orders.values_mut().map(|known| known.open().unwrap());
+    orders.find(|order| fits(order)).map(falsify).is_some()
 }
 
 fn account(state: &mut Recovered, kind: AccountType, holds: bool) -> bool {

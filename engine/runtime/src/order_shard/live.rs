@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
-use suanpan_model::{Lsn, Order, OrderId, TimestampMs};
+use suanpan_model::{Lsn, Order, OrderId, PlatformId, TimestampMs};
 
 use crate::codec::{decode_marked_row, marked_row, write_marked_row};
 use crate::messages::FinishedOrder;
@@ -47,19 +47,63 @@ pub(super) struct Live {
 #[derive(Debug)]
 enum Body {
     Open(Arc<Order>),
-    /// Its marked row, without a mark.
+    /// Its marked row, whose mark says nothing.
     Packed(Box<[u8]>),
     /// The marked row that the archive gets, complete up to a position of the log.
     Ended(Bytes, Lsn),
 }
 
-impl Live {
-    pub(super) fn new(order: Arc<Order>) -> Self {
+/// What a shard must know of an order to keep it, packed or not.
+#[derive(Clone, Copy, Debug)]
+pub struct OrderFacts {
+    /// Its number.
+    pub id: OrderId,
+    /// Its platform.
+    pub platform: PlatformId,
+    /// The fingerprint of the platform's number.
+    pub key: u128,
+    /// When it wants to be woken.
+    pub due: TimestampMs,
+    /// Whether it waits for an operator.
+    pub needs_operator: bool,
+}
+
+impl OrderFacts {
+    /// Those of an order.
+    #[must_use]
+    pub fn of(order: &Order) -> Self {
         Self {
             id: order.id,
-            key: halves(order.terms.key()),
+            platform: order.terms.platform,
+            key: order.terms.key(),
             due: order.next_due(),
-            body: Body::Open(order),
+            needs_operator: order.needs_operator(),
+        }
+    }
+}
+
+/// An order that a shard takes over from a recovery.
+pub(crate) enum Kept {
+    /// As it is.
+    Open(Arc<Order>),
+    /// As its marked row.
+    Packed(Box<[u8]>),
+}
+
+impl Live {
+    pub(super) fn new(order: Arc<Order>) -> Self {
+        Self::kept(&OrderFacts::of(&order), Kept::Open(order))
+    }
+
+    pub(super) fn kept(facts: &OrderFacts, kept: Kept) -> Self {
+        Self {
+            id: facts.id,
+            key: halves(facts.key),
+            due: facts.due,
+            body: match kept {
+                Kept::Open(order) => Body::Open(order),
+                Kept::Packed(row) => Body::Packed(row),
+            },
             scheduled: TimestampMs::NEVER,
             last_batch: 0,
             dirty: true,
@@ -210,7 +254,9 @@ impl LiveOrders {
     /// Adds an order that is not there yet, or takes the place of the row with which it had ended.
     pub(super) fn insert(&mut self, live: Live) {
         let (id, key) = (live.id, live.key);
-        self.open.push_back(id);
+        if !live.is_packed() {
+            self.open.push_back(id);
+        }
         self.live += 1;
         if let Some(place) = self.place(id) {
             let (page, slot) = split(place);
@@ -320,4 +366,4 @@ impl LiveOrders {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

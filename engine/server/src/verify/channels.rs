@@ -118,7 +118,7 @@ fn on_the_way(
         if line.currency != currency {
             continue;
         }
-        let in_memory = recovered.orders.get(&id).map(|known| known.order.clone());
+        let in_memory = recovered.orders.get(&id).and_then(|known| Some(known.look().ok()?.into_owned()));
         let Some(order) = in_memory.or_else(|| archive::order(store, id.0)) else { continue };
         let difference = theirs(&line) - ours(&order, attempt);
         if difference != 0 && may_be_on_the_way(&order, attempt, &line) {

@@ -1,5 +1,6 @@
 //! The state of a quiet engine beside the naive ledger and beside what the log alone gives.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -148,7 +149,7 @@ pub fn statements(balances: &[BalanceShard], log: &NaiveLedger, page: usize, bre
 /// The order as a recovery has it: live, or in the archive.
 fn recovered_order(recovered: &Recovered, store: &Store, id: OrderId) -> Option<Order> {
     if let Some(known) = recovered.orders.get(&id) {
-        return Some(known.order.clone());
+        return known.look().ok().map(Cow::into_owned);
     }
     let row = store.order(id.0).ok()??;
     decode_marked_row(&row).ok().map(|(_, order)| order)

@@ -9,7 +9,8 @@ use suanpan_model::{AccountId, AccountType, Amount, Currency, OrderEvent, OrderT
 
 use super::*;
 
-fn order(number: u64) -> Order {
+/// An order with this number, and with the number above its bucket.
+pub(crate) fn order(number: u64) -> Order {
     let amount = Amount::from_minor(100 + number);
     let merchant = AccountId::opened(AccountType::Settlement, 1, 1);
     let terms = OrderTerms {
@@ -145,4 +146,25 @@ fn what_was_not_looked_for_is_packed_first() {
     orders.pack();
     let packed: Vec<_> = orders.iter().filter(|live| live.is_packed()).map(|live| live.id().0 >> 8).collect();
     assert_eq!(packed, [2, 3]);
+}
+
+#[test]
+fn an_order_that_is_taken_over_as_its_row_is_found_and_opened() {
+    let mut orders = LiveOrders::new(2);
+    let taken: Vec<Order> = (1..=5).map(order).collect();
+    for order in &taken {
+        let row = marked_row(order).into_boxed_slice();
+        orders.insert(Live::kept(&OrderFacts::of(order), Kept::Packed(row)));
+    }
+    for order in &taken {
+        assert_eq!(orders.id_of(order.terms.key()), Some(order.id));
+        let live = orders.get(order.id).unwrap();
+        assert!(live.is_packed() && live.due == order.next_due());
+        assert_eq!(*live.look(), *order);
+        assert_eq!(**orders.open(order.id).unwrap().order(), *order);
+        assert!(!orders.get(order.id).unwrap().is_packed());
+    }
+    orders.pack();
+    orders.pack();
+    assert_eq!(orders.iter().filter(|live| live.is_packed()).count(), 3, "what was opened is packed again");
 }
