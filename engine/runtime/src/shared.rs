@@ -289,9 +289,18 @@ impl Gate {
         self.live_orders.fetch_add(orders, Ordering::Relaxed);
     }
 
-    /// Counts finished orders that were handed to the archive.
+    /// Counts finished orders that are being handed to the archive.
     pub fn orders_finished(&self, orders: usize) {
-        self.archive_lag.fetch_add(orders, Ordering::Relaxed);
+        if orders > 0 {
+            self.archive_lag.fetch_add(orders, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes back the count of orders that were not handed over after all, because there is news of them.
+    pub fn orders_went_on(&self, orders: usize) {
+        if orders > 0 {
+            self.archive_lag.fetch_sub(orders, Ordering::Relaxed);
+        }
     }
 
     /// Counts orders that the archive took over.

@@ -58,6 +58,8 @@ impl OrderShard {
 
     fn let_go(&mut self, waiting: Waiting, outside: &mut dyn Outside) {
         let Waiting { answers, calls, notices, finished } = waiting;
+        // First: who hears of an end finds it counted.
+        self.shared.gate.orders_finished(finished.len());
         for (sink, answers) in answers {
             self.shared.gate.answered(answers.len());
             sink.deliver(answers);
@@ -69,8 +71,10 @@ impl OrderShard {
         self.archive_finished(finished, outside);
     }
 
+    /// Hands orders that were counted as finished to the archive.
     fn archive_finished(&mut self, ids: Vec<OrderId>, outside: &mut dyn Outside) {
-        let mut orders = Vec::with_capacity(ids.len());
+        let counted = ids.len();
+        let mut orders = Vec::with_capacity(counted);
         for id in ids {
             // News may have come since: then the order is handed over when that is durable, too.
             let (committed, durable) = (self.outbox.committed(), self.outbox.durable());
@@ -84,8 +88,8 @@ impl OrderShard {
                 Some(FinishedOrder::new(live.order(), durable, &mut self.row_buffer))
             }));
         }
+        self.shared.gate.orders_went_on(counted - orders.len());
         if !orders.is_empty() {
-            self.shared.gate.orders_finished(orders.len());
             outside.archive(Finished { shard: self.index, orders });
         }
     }
