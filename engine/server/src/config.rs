@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use smol_str::SmolStr;
 use suanpan_model::{AccountType, Amount, Currency, PlatformPolicy};
 
+use crate::body_limits::BodyLimits;
 use crate::budget::RequestRate;
 use crate::traces::TraceConfig;
 use reqwest::Url;
@@ -63,10 +64,8 @@ pub struct Config {
 pub struct ServerConfig {
     /// Where it listens.
     pub listen: SocketAddr,
-    /// Largest body of a request.
-    pub body_limit_bytes: usize,
-    /// Largest body of a batch.
-    pub batch_body_limit_bytes: usize,
+    /// Largest bodies of all platforms.
+    pub body_limits: BodyLimits,
     /// Most orders in one batch.
     pub orders_per_batch_max: usize,
     /// Threads; 0 for one per processor.
@@ -130,6 +129,8 @@ pub struct PlatformConfig {
     pub name: String,
     /// How many requests it may send; as many as the engine takes when absent.
     pub requests: Option<RequestRate>,
+    /// Largest bodies to it, at most the server's.
+    pub body_limits: BodyLimits,
     /// Where it is told what happens to its orders.
     pub notify_url: Option<Url>,
     /// What is put on its coupon fund once.

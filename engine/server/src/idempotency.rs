@@ -6,12 +6,12 @@
 
 use std::sync::Arc;
 
-use actix_web::body::{BodySize, BodyStream, BoxBody, EitherBody, MessageBody, to_bytes, to_bytes_limited};
-use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::body::{BodySize, BoxBody, EitherBody, MessageBody, to_bytes};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::web::{Bytes, Data};
+use actix_web::web::Data;
 use actix_web::{HttpMessage, HttpResponse, ResponseError};
 use suanpan_model::RejectCode;
 
@@ -19,6 +19,7 @@ use crate::answers::{AnswersFault, Claim, Kept, Key};
 use crate::budget::platform_of;
 use crate::endpoint::Endpoint;
 use crate::problem::Problem;
+use crate::security::TakenBody;
 use crate::state::State;
 
 /// The request's header.
@@ -40,7 +41,7 @@ struct Keyed {
 /// # Errors
 /// As the handler.
 pub async fn once<B: MessageBody + 'static>(
-    mut request: ServiceRequest,
+    request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, actix_web::Error> {
     let platform =
@@ -48,7 +49,7 @@ pub async fn once<B: MessageBody + 'static>(
     let (Some(platform), Some(state)) = (platform, request.app_data::<Data<State>>().cloned()) else {
         return next.call(request).await.map(ServiceResponse::map_into_left_body);
     };
-    let keyed = match read(&mut request, platform, &state).await {
+    let keyed = match read(&request, platform, &state).await {
         Ok(Asked::First(keyed)) => keyed,
         Ok(Asked::Again(kept)) => {
             let status = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);
@@ -76,7 +77,7 @@ enum Asked {
 }
 
 async fn read(
-    request: &mut ServiceRequest,
+    request: &ServiceRequest,
     platform: suanpan_model::PlatformId,
     state: &Data<State>,
 ) -> Result<Asked, Problem> {
@@ -87,9 +88,11 @@ async fn read(
         return Err(Problem::new(RejectCode::InvalidField, "Idempotency-Key", expected));
     }
     let key = (platform, text.to_owned());
-    let body = body(request, state.body_limit_bytes).await?;
-    let fingerprint = fingerprint(request, &body);
-    request.set_payload(Payload::from(body));
+    let fingerprint = {
+        // Nothing comes here around the gate, which has taken the body in.
+        let taken = request.extensions();
+        fingerprint(request, &taken.get::<TakenBody>().ok_or_else(Problem::internal)?.0)
+    };
     let claim = state.answers.claim(&key).ok_or_else(|| {
         let expected = "the answer to the first request with this key; wait, then send it again";
         Problem::new(RejectCode::InProgress, "Idempotency-Key", expected)
@@ -102,17 +105,6 @@ async fn read(
         Some(_) => {
             let expected = "the very request that was first sent with this key, or another key";
             Err(Problem::new(RejectCode::IdempotencyConflict, "Idempotency-Key", expected))
-        }
-    }
-}
-
-/// The whole body, within the limit of batches; what an endpoint allows is checked when it is read.
-async fn body(request: &mut ServiceRequest, most: usize) -> Result<Bytes, Problem> {
-    match to_bytes_limited(BodyStream::new(request.take_payload()), most).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(_)) => Err(Problem::new(RejectCode::Malformed, "", "a whole body; the connection was cut")),
-        Err(_) => {
-            Err(Problem::new(RejectCode::TooLarge, "", "a smaller body; send orders in batches of fewer"))
         }
     }
 }

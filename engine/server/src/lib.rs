@@ -8,6 +8,7 @@ pub mod answers;
 pub mod back_test;
 pub mod back_test_file;
 mod body;
+pub mod body_limits;
 pub mod budget;
 pub mod certificates;
 pub mod config;

@@ -7,6 +7,7 @@ use suanpan_model::PlatformId;
 use suanpan_runtime::Engine;
 use suanpan_runtime::rulebook::PutFault;
 
+use crate::body_limits::BodyLimitsInForce;
 use crate::budget::Budgets;
 use crate::config::{CertificateConfig, Config, KeyConfig, PlatformConfig, SecurityConfig, TlsConfig};
 use crate::log::{LogFault, LogLevel};
@@ -44,8 +45,8 @@ pub enum ReloadFault {
 
 /// Puts `next` in force in the place of `now`, and says in words what changed.
 ///
-/// Keys and certificates of callers, the files of TLS, rules, agreements and request rates of platforms, the level of logs, new accounts and new campaigns can change. An
-/// order keeps what was agreed when it came.
+/// Keys and certificates of callers, the files of TLS, rules, agreements, request rates and sizes of bodies of platforms,
+/// the level of logs, new accounts and new campaigns can change. An order keeps what was agreed when it came.
 ///
 /// # Errors
 /// What cannot change; rules without a higher version; then whatever the start would refuse.
@@ -89,6 +90,7 @@ pub async fn reload(
     }
     engine.set_policies(next.platforms.iter().map(|platform| platform.policy.clone()).collect());
     server.set_budgets(Budgets::of(next));
+    server.set_body_limits(BodyLimitsInForce::of(next));
     if now.log.level != next.log.level {
         log.set(&next.log.level)?;
         changed.push(format!("log.level: {}", next.log.level));
@@ -121,6 +123,7 @@ fn differences(now: &PlatformConfig, next: &PlatformConfig) -> Vec<String> {
         ("what it agreed to", now.policy == next.policy),
         ("name", now.name == next.name),
         ("requests", now.requests == next.requests),
+        ("sizes of bodies", now.body_limits == next.body_limits),
         ("accounts", now.accounts == next.accounts),
     ];
     let other = parts.into_iter().filter(|(_, same)| !same);

@@ -23,15 +23,6 @@ mod rules;
 mod security;
 mod statement;
 
-/// Limits of bodies.
-#[derive(Clone, Copy, Debug)]
-pub struct BodyLimits {
-    /// Of a request.
-    pub single_bytes: usize,
-    /// Of a batch.
-    pub batch_bytes: usize,
-}
-
 /// Adds every endpoint.
 pub fn mount(config: &mut web::ServiceConfig) {
     config

@@ -14,6 +14,7 @@ use arc_swap::ArcSwap;
 use suanpan_runtime::Engine;
 
 use crate::answers::{Answers, AnswersFault};
+use crate::body_limits::BodyLimitsInForce;
 use crate::budget::{Budgets, spend};
 use crate::config::{Config, PlatformConfig, SecurityMode, ServerConfig};
 use crate::idempotency::once;
@@ -21,7 +22,7 @@ use crate::intake::Intake;
 use crate::metrics::{Metrics, WorkerMetrics};
 use crate::notify::{Notifier, NotifyFault, Signer, Target};
 use crate::problem::Refused;
-use crate::routes::{BodyLimits, EndpointIndex, mount};
+use crate::routes::{EndpointIndex, mount};
 use crate::security::{BodyRules, Security, SecurityFault, TlsFiles, gate, observe_connection};
 use crate::state::State;
 use crate::traces::{Collector, Tracer};
@@ -79,6 +80,7 @@ pub struct ServerHandle {
     thread: std::thread::JoinHandle<()>,
     collector: Option<Collector>,
     budgets: Arc<ArcSwap<Budgets>>,
+    body_limits: Arc<ArcSwap<BodyLimitsInForce>>,
 }
 
 impl ServerHandle {
@@ -91,6 +93,11 @@ impl ServerHandle {
     /// Gives every platform a new budget of requests, which is full.
     pub fn set_budgets(&self, budgets: Budgets) {
         self.budgets.store(Arc::new(budgets));
+    }
+
+    /// Puts other limits of bodies in force, for requests whose body has not been begun.
+    pub fn set_body_limits(&self, limits: BodyLimitsInForce) {
+        self.body_limits.store(Arc::new(limits));
     }
 
     /// Puts other keys and certificates in force: those of callers, the server's own, and the authority of client
@@ -147,6 +154,7 @@ pub fn run(config: &Config, engine: Engine) -> Result<ServerHandle, ServerFault>
     let notifier = Arc::new(start_notifier(config, &engine, &security)?);
     let answers = Arc::new(Answers::open(&config.data_dir.join("answers"), engine.now())?);
     let budgets = Arc::new(ArcSwap::from_pointee(Budgets::of(config)));
+    let body_limits = Arc::new(ArcSwap::from_pointee(BodyLimitsInForce::of(config)));
     let address = settings.listen;
     let fault = |source| ServerFault::Listen { address, source };
     let listener = TcpListener::bind(address).map_err(fault)?;
@@ -162,6 +170,10 @@ pub fn run(config: &Config, engine: Engine) -> Result<ServerHandle, ServerFault>
         security: Arc::clone(&security),
         tls: tls.clone().zip(tls_config),
         budgets: Arc::clone(&budgets),
+        bodies: BodyRules {
+            limits: Arc::clone(&body_limits),
+            patience: Duration::from_secs(config.server.body_timeout_s),
+        },
         answers,
         tracer,
     };
@@ -171,7 +183,7 @@ pub fn run(config: &Config, engine: Engine) -> Result<ServerHandle, ServerFault>
         .map_err(ServerFault::Start)?;
     let gone = |_| std::io::Error::other("the server's thread ended before it listened");
     let actix = receiver.recv().map_err(gone).and_then(|started| started).map_err(fault)?;
-    Ok(ServerHandle { addr, scheme, security, tls, actix, thread, collector, budgets })
+    Ok(ServerHandle { addr, scheme, security, tls, actix, thread, collector, budgets, body_limits })
 }
 
 fn check_address(config: &Config, mode: SecurityMode) -> Result<(), ServerFault> {
@@ -224,27 +236,25 @@ struct Work {
     security: Arc<Security>,
     tls: Option<(Arc<TlsFiles>, rustls::ServerConfig)>,
     budgets: Arc<ArcSwap<Budgets>>,
+    bodies: BodyRules,
     answers: Arc<Answers>,
     tracer: Option<Tracer>,
 }
 
 fn serve(work: Work, listener: TcpListener, started: &Started) {
-    let Work { settings, engine, notifier, security, tls, budgets, answers, tracer } = work;
+    let Work { settings, engine, notifier, security, tls, budgets, bodies, answers, tracer } = work;
     let metrics = Arc::new(Metrics::default());
     let clock = engine.clone();
     let state = Data::new(State {
         engine,
         answers,
-        body_limit_bytes: settings.body_limit_bytes.max(settings.batch_body_limit_bytes),
+        bodies,
         orders_per_batch_max: settings.orders_per_batch_max,
         metrics: Arc::clone(&metrics),
         notifier,
         security,
         tracer,
     });
-    let limits =
-        BodyLimits { single_bytes: settings.body_limit_bytes, batch_bytes: settings.batch_body_limit_bytes };
-    let rules = BodyRules { limits, patience: Duration::from_secs(settings.body_timeout_s) };
     let workers = match settings.workers {
         0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         workers => workers,
@@ -257,7 +267,7 @@ fn serve(work: Work, listener: TcpListener, started: &Started) {
         App::new()
             .wrap(from_fn(once))
             .wrap(from_fn(move |request, next| spend(Arc::clone(&budgets), request, next)))
-            .wrap(from_fn(move |request, next| gate(known.clone(), rules, request, next)))
+            .wrap(from_fn(move |request, next| gate(known.clone(), request, next)))
             .wrap(from_fn(move |request, next| {
                 observe(Arc::clone(&worker), Arc::clone(&watcher), request, next)
             }))

@@ -8,7 +8,7 @@ use suanpan_runtime::Engine;
 use crate::answers::Answers;
 use crate::metrics::Metrics;
 use crate::notify::Notifier;
-use crate::security::Security;
+use crate::security::{BodyRules, Security};
 use crate::traces::Tracer;
 use crate::wire::Lookup;
 
@@ -20,8 +20,8 @@ pub struct State {
     pub orders_per_batch_max: usize,
     /// Answers under idempotency keys.
     pub answers: Arc<Answers>,
-    /// Largest body of any request.
-    pub body_limit_bytes: usize,
+    /// How large bodies may be, and how long they may take.
+    pub bodies: BodyRules,
     /// Counts and latencies of all workers.
     pub metrics: Arc<Metrics>,
     /// Tells malls what happened.

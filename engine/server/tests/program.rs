@@ -166,16 +166,33 @@ async fn a_configuration_is_read_again_as_a_whole_or_not_at_all() {
         program.until_logged(said);
         assert_eq!(program.get(MALL).await["attempts_max"], 4);
     }
+    let lengthy = with(waiting("L1"), json!({ "merchant": "M0001", "description": "x".repeat(3_000) }));
+    let submit = async |order: &Value| {
+        let request = reqwest::Client::new().post(format!("{}{MALL}/orders", program.url)).json(order);
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    let (status, told) = submit(&lengthy).await;
+    assert_ne!(status, 413, "{told}");
     let next = changed("attempts_max = 4", "attempts_max = 3")
+        .replacen("# body_limit_kib = 64", "body_limit_kib = 2", 1)
         .replacen("version = 1\n", "version = 5\n", 1)
         .replacen("priority = [\"wechat\", \"alipay\"", "priority = [\"alipay\", \"wechat\"", 1)
         .replacen("reference = \"M0002\"", "reference = \"M0099\"", 1);
     std::fs::write(&file, next).unwrap();
     program.signal("-HUP");
     let line = program.until_logged("the configuration was read again");
-    for part in ["platform 9001: what it agreed to", "platform 9001: accounts", "routing rules, version 5"] {
+    for part in [
+        "platform 9001: what it agreed to",
+        "platform 9001: accounts",
+        "platform 9001: sizes of bodies",
+        "routing rules, version 5",
+    ] {
         assert!(line.contains(part), "{line}");
     }
+    let (status, told) = submit(&lengthy).await;
+    assert_eq!((status, told["code"].as_str()), (413, Some("too_large")), "{told}");
+    assert_eq!(told["detail"], "a body of at most 2 KiB", "{told}");
     assert_eq!(program.get(MALL).await["attempts_max"], 3);
     assert_eq!(program.get(&format!("{MALL}/routing/rules")).await["version"], 5);
     assert_eq!(program.get(&format!("{MALL}/accounts/settlement/M0099")).await["balance"], "0.00");

@@ -5,7 +5,10 @@ mod common;
 
 use common::{MALL, Shop, paid, waiting, with};
 use reqwest::Method;
+use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
+use suanpan_server::body_limits::BodyLimits;
+use tempfile::TempDir;
 
 const JSON: &str = "application/json";
 
@@ -75,6 +78,37 @@ async fn paths_methods_and_bodies_that_are_not_taken() {
         assert_eq!(said["code"], "invalid_field", "{body}: {}", answer.text);
     }
     shop.close().await;
+}
+
+#[actix_web::test]
+async fn a_platform_with_smaller_bodies_is_told_what_it_may_send() {
+    let small = BodyLimits { single_bytes: 4 << 10, batch_bytes: 9_000 };
+    let shop =
+        Shop::open_with(TempDir::new().unwrap(), |config| config.platforms[1].body_limits = small).await;
+    let bodies = [json!({ "description": "x".repeat(5_000) }), json!({ "orders": ["x".repeat(10_000)] })];
+    let table = [
+        // platform, below it, what is refused for its size
+        ("9001", ["orders", "orders/batch"], [None, None]),
+        (
+            "9002",
+            ["orders", "orders/batch"],
+            [Some("a body of at most 4 KiB"), Some("a body of at most 9000 bytes; send fewer at once")],
+        ),
+    ];
+    for (platform, paths, expected) in table {
+        for ((path, body), expected) in paths.iter().zip(&bodies).zip(expected) {
+            let path = format!("/v1/platforms/{platform}/{path}");
+            let answer = shop.post(&path, body).await;
+            let is_refused = answer.status == 413 && answer.problem().1 == "too_large";
+            let told = is_refused.then(|| answer.json()["detail"].as_str().unwrap().to_owned());
+            assert_eq!(told.as_deref(), expected, "{path}: {}", answer.text);
+        }
+    }
+    // What the smaller limit allows is taken, also under a key.
+    let order = with(waiting("S1"), json!({ "merchant": "N1", "description": "x".repeat(200) }));
+    let key = HeaderValue::from_static("S1");
+    let request = shop.client().post(shop.url("/v1/platforms/9002/orders")).json(&order);
+    assert_eq!(shop.send(request.header("Idempotency-Key", key)).await.status, 201);
 }
 
 #[actix_web::test]

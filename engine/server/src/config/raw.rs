@@ -125,6 +125,8 @@ pub(super) struct RawPlatform {
     pub(super) attempts_max: Option<u8>,
     pub(super) requests_per_second: Option<u32>,
     pub(super) requests_burst: Option<u32>,
+    pub(super) body_limit_kib: Option<usize>,
+    pub(super) batch_body_limit_mib: Option<usize>,
     #[serde(default)]
     pub(super) fee_bearer: FeeBearer,
     #[serde(default)]

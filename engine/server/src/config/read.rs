@@ -15,6 +15,7 @@ use super::{
     ServerConfig,
 };
 use super::{notifications, traces};
+use crate::body_limits::BodyLimits;
 use crate::budget::RequestRate;
 use crate::notify::Guard;
 use crate::rule_names::Unchecked;
@@ -30,13 +31,14 @@ pub(super) fn config(raw: RawConfig) -> Checked<Config> {
     if raw.data.dir.is_empty() {
         return Err(ConfigFault::value("data.dir", "the path of a directory", raw.data.dir));
     }
+    let server = server(&raw.server)?;
     let notifications = notifications::options(raw.notifications)?;
     let mut security = SecurityReader::new(raw.security)?;
     let mut platforms: Vec<PlatformConfig> = Vec::with_capacity(raw.platform.len());
     for (place, mut platform) in raw.platform.into_iter().enumerate() {
         let key = format!("platform[{place}]");
         security.platform(&key, &mut platform)?;
-        let platform = self::platform(&key, platform, notifications.guard)?;
+        let platform = self::platform(&key, platform, server.body_limits, notifications.guard)?;
         if platforms.iter().any(|known| known.policy.id == platform.policy.id) {
             let expected = "a number that no earlier platform has";
             return Err(ConfigFault::value(format!("{key}.id"), expected, platform.policy.id));
@@ -60,7 +62,7 @@ pub(super) fn config(raw: RawConfig) -> Checked<Config> {
         campaigns.push(campaign);
     }
     Ok(Config {
-        server: server(&raw.server)?,
+        server,
         security: security.finish()?,
         engine: engine(&raw.engine)?,
         data_dir: PathBuf::from(raw.data.dir),
@@ -90,8 +92,10 @@ fn server(raw: &RawServer) -> Checked<ServerConfig> {
     within("server.connections_max", raw.connections_max, 1..=1_000_000)?;
     Ok(ServerConfig {
         listen,
-        body_limit_bytes: raw.body_limit_kib * KIB,
-        batch_body_limit_bytes: raw.batch_body_limit_mib * MIB,
+        body_limits: BodyLimits {
+            single_bytes: raw.body_limit_kib * KIB,
+            batch_bytes: raw.batch_body_limit_mib * MIB,
+        },
         orders_per_batch_max: raw.orders_per_batch_max,
         workers: raw.workers,
         stop_patience_s: raw.stop_patience_s,
@@ -142,7 +146,7 @@ fn log(raw: RawLog) -> Checked<LogConfig> {
     Ok(LogConfig { level: raw.level, format })
 }
 
-fn platform(key: &str, raw: RawPlatform, guard: Guard) -> Checked<PlatformConfig> {
+fn platform(key: &str, raw: RawPlatform, server: BodyLimits, guard: Guard) -> Checked<PlatformConfig> {
     let key = |name: &str| format!("{key}.{name}");
     let mut policy = PlatformPolicy::defaults(PlatformId(raw.id));
     if raw.id == 0 {
@@ -198,6 +202,15 @@ fn platform(key: &str, raw: RawPlatform, guard: Guard) -> Checked<PlatformConfig
         .map(|(place, raw)| account(&key(&format!("account[{place}]")), raw))
         .collect::<Checked<_>>()?;
     let requests = requests(&key, raw.requests_per_second, raw.requests_burst)?;
+    let body_limits = BodyLimits {
+        single_bytes: body_limit(&key("body_limit_kib"), raw.body_limit_kib, server.single_bytes, KIB)?,
+        batch_bytes: body_limit(
+            &key("batch_body_limit_mib"),
+            raw.batch_body_limit_mib,
+            server.batch_bytes,
+            MIB,
+        )?,
+    };
     // Names are looked up when channels and accounts are there.
     raw.routing.read(&key("routing"), &Unchecked)?;
     Ok(PlatformConfig {
@@ -206,9 +219,21 @@ fn platform(key: &str, raw: RawPlatform, guard: Guard) -> Checked<PlatformConfig
         notify_url,
         coupon_fund,
         requests,
+        body_limits,
         routing: raw.routing,
         accounts,
     })
+}
+
+/// The server's own when left out, never more: it is what memory and patience were given for.
+fn body_limit(key: &str, own: Option<usize>, server_bytes: usize, unit_bytes: usize) -> Checked<usize> {
+    let Some(own) = own else { return Ok(server_bytes) };
+    let most = server_bytes / unit_bytes;
+    if !(1..=most).contains(&own) {
+        let expected = format!("a number from 1 to {most}, the limit of [server]");
+        return Err(ConfigFault::value(key, expected, own));
+    }
+    Ok(own * unit_bytes)
 }
 
 /// A second's worth at once when the burst is left out.

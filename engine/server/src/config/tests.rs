@@ -3,6 +3,7 @@
 use super::raw::{RawChannels, RawConfig, RawData, RawEngine, RawLog, RawServer};
 use super::traces::RawTraces;
 use super::{BUILTIN, Config};
+use crate::body_limits::BodyLimits;
 
 #[test]
 fn the_builtin_file_is_sound_and_shows_the_defaults() {
@@ -31,7 +32,7 @@ fn an_empty_file_is_a_configuration_without_platforms() {
 #[test]
 fn every_fault_names_its_key_and_what_was_expected() {
     let platform = "[[platform]]\nid = 1\nname = \"p\"\n";
-    let table: [(String, &[&str]); 34] = [
+    let table: [(String, &[&str]); 38] = [
         ("[server]\nlisten = \"nowhere\"".into(), &["server.listen", "127.0.0.1:8080", "nowhere"]),
         ("[server]\nlisten = 5".into(), &["listen", "string"]),
         ("[server]\nbody_limit_kib = 0".into(), &["server.body_limit_kib", "from 1"]),
@@ -72,6 +73,19 @@ fn every_fault_names_its_key_and_what_was_expected() {
             format!("{platform}account = [{{ kind = \"cash\", reference = \"\" }}]"),
             &["platform[0].account[0].reference", "1 to 64"],
         ),
+        (
+            format!("{platform}body_limit_kib = 0"),
+            &["platform[0].body_limit_kib", "from 1 to 256", "[server]"],
+        ),
+        (format!("{platform}body_limit_kib = 257"), &["platform[0].body_limit_kib", "from 1 to 256", "257"]),
+        (
+            format!("[server]\nbody_limit_kib = 8\n{platform}body_limit_kib = 9"),
+            &["platform[0].body_limit_kib", "from 1 to 8"],
+        ),
+        (
+            format!("{platform}batch_body_limit_mib = 17"),
+            &["platform[0].batch_body_limit_mib", "from 1 to 16", "[server]"],
+        ),
         (campaign("platform = 2"), &["campaign[0].platform", "[[platform]]"]),
         (format!("{platform}{}", campaign("platform = 1")), &["campaign[0].valid_until", "after valid_from"]),
         (format!("{platform}{}", campaign("platform = 1\ncap = \"1\"")), &["campaign[0].cap", "percent"]),
@@ -91,6 +105,21 @@ fn every_fault_names_its_key_and_what_was_expected() {
             assert!(fault.contains(part), "{fault:?} does not name {part:?}");
         }
     }
+}
+
+#[test]
+fn a_platform_has_the_servers_limits_or_lower_ones_of_its_own() {
+    let text = "[server]\nbody_limit_kib = 64\nbatch_body_limit_mib = 8\n\
+                [[platform]]\nid = 1\nname = \"p\"\n\
+                [[platform]]\nid = 2\nname = \"q\"\nbody_limit_kib = 64\nbatch_body_limit_mib = 3\n";
+    let limits = |single_kib: usize, batch_mib: usize| BodyLimits {
+        single_bytes: single_kib << 10,
+        batch_bytes: batch_mib << 20,
+    };
+    let config = Config::parse(text).unwrap();
+    assert_eq!(config.server.body_limits, limits(64, 8));
+    let own: Vec<_> = config.platforms.iter().map(|platform| platform.body_limits).collect();
+    assert_eq!(own, [limits(64, 8), limits(64, 3)]);
 }
 
 fn campaign(line: &str) -> String {

@@ -55,7 +55,6 @@ struct Proof {
 /// As what stands behind it.
 pub async fn gate<B: MessageBody + 'static>(
     state: Data<State>,
-    rules: BodyRules,
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
@@ -65,7 +64,7 @@ pub async fn gate<B: MessageBody + 'static>(
     }
     let mut key = AnswerKey { caller: None, nonce: claim::nonce(request.headers()) };
     let now_s = || state.engine.now().0 / 1_000;
-    let admitted = admit(security, rules, now_s(), &mut request).await;
+    let admitted = admit(security, &state.bodies, now_s(), &mut request).await;
     let mut response = match admitted {
         Ok((proof, bytes)) => {
             key.caller = proof.key;
@@ -143,7 +142,7 @@ async fn perform<B: MessageBody + 'static>(
 /// Finds out who calls, and takes the body in.
 async fn admit(
     security: &Security,
-    rules: BodyRules,
+    rules: &BodyRules,
     now_s: u64,
     request: &mut ServiceRequest,
 ) -> Result<(Proof, Bytes), Problem> {

@@ -122,6 +122,11 @@ impl Shop {
         format!("{}{path}", self.server.url())
     }
 
+    /// For requests with headers of their own.
+    pub fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
         answer(request).await
     }
