@@ -129,7 +129,7 @@ pub struct RunArgs {
 /// A server instead of an engine in this process.
 #[derive(Clone, Debug, Args)]
 pub struct ServerArgs {
-    /// Its address, `http://host:port`; its configuration is to be that of `loadtest server-config`.
+    /// Its address, `http://host:port` or `https://host:port`; its configuration is to be that of `loadtest server-config`.
     #[arg(long, conflicts_with = "serve")]
     pub url: Option<String>,
     /// Start one.
@@ -141,6 +141,16 @@ pub struct ServerArgs {
     /// Folder that `server-config` wrote, with the keys by which requests to --url are signed; not signed when absent.
     #[arg(long, value_name = "DIR", requires = "url")]
     pub keys: Option<PathBuf>,
+    /// The authority that issued the certificate of --url, in PEM; authorities of the system are not asked.
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub ca: Option<PathBuf>,
+    /// A client certificate (with those above it, PEM) under which the mall's requests come, instead of being signed; those
+    /// of the operator are signed with --keys all the same.
+    #[arg(long, value_name = "FILE", requires_all = ["key", "ca"])]
+    pub certificate: Option<PathBuf>,
+    /// The key of --certificate, in PEM.
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub key: Option<PathBuf>,
     /// The program that is started; `suanpan` beside this one when absent.
     #[arg(long = "server", value_name = "PATH")]
     pub program: Option<PathBuf>,
@@ -240,6 +250,12 @@ pub struct ServerConfigArgs {
     /// How requests are signed.
     #[arg(long, value_enum, default_value_t = Signing::Hmac)]
     pub sign: Signing,
+    /// With TLS: certificates of a test authority, for the server and for the mall.
+    #[arg(long)]
+    pub tls: bool,
+    /// The program that makes the certificates; `suanpan` beside this one when absent.
+    #[arg(long = "server", value_name = "PATH")]
+    pub program: Option<PathBuf>,
 }
 
 /// Settings of the echo.

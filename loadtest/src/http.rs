@@ -3,9 +3,11 @@
 pub mod bodies;
 pub mod body;
 pub mod echo;
+pub mod entrance;
 pub mod hammer;
 pub mod line;
 pub mod mall;
+pub mod metrics;
 pub mod pool;
 pub mod run;
 pub mod sign;

@@ -23,8 +23,8 @@ pub mod table;
 /// What no figure of a run contains.
 pub const NOT_INCLUDED: [&str; 4] = [
     "networks and real channels: channels are simulated in the target's process and answer at once, unless the workload says otherwise",
-    "in process, HTTP, signatures and JSON; over HTTP, TLS, and the verification of answers' signatures by the mall",
-    "a second machine: driver, target and channels share this one, so the driver's CPU time is part of what is shown",
+    "in process, HTTP, signatures and JSON; over HTTP, the verification of answers' signatures by the mall, and TLS unless the address says https",
+    "a second machine, unless --url leads to one: driver, target and channels share this one, and the driver takes CPU time from the target",
     "the archive's merging after the end of the run; its lag at the end of the window is shown",
 ];
 
@@ -43,6 +43,20 @@ pub struct Origin {
     pub data: String,
     /// Tasks that wanted to run over the minute before, on average: somebody else's work, if above the run's own.
     pub load_average: f64,
+    /// How CPU time and memory of the target are known.
+    pub resources: Resources,
+}
+
+/// How CPU time and memory of the target are known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resources {
+    /// From the kernel of this machine.
+    Kernel,
+    /// From what the server tells in `GET /metrics`.
+    Metrics,
+    /// Not at all, for this reason; the figures are zero.
+    Unknown(String),
 }
 
 impl Origin {
@@ -56,6 +70,7 @@ impl Origin {
             command: machine::command(),
             data: data.display().to_string(),
             load_average: machine::load_average(),
+            resources: Resources::Kernel,
         }
     }
 }

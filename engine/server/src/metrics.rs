@@ -16,6 +16,10 @@ use crate::endpoint::Endpoint;
 use crate::notify::{Counts, Notifier, TryResult};
 use crate::traces::TraceCounts;
 
+mod process;
+
+pub use process::write_process;
+
 /// The content type of the format.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 

@@ -381,6 +381,9 @@ async fn the_operators_pages() {
         "suanpan_http_request_seconds_bucket{method=\"POST\"",
         "suanpan_channel_healthy{channel=\"fast\"} 1",
         "suanpan_requests_in_flight",
+        "process_cpu_seconds_total ",
+        "process_resident_memory_bytes ",
+        "process_start_time_seconds ",
     ] {
         assert!(metrics.text.contains(expected), "no {expected} in {}", metrics.text);
     }

@@ -32,8 +32,8 @@ pub async fn plain(authority: &str) -> Result<TcpStream> {
 /// # Errors
 /// When nobody listens there, or the handshake fails.
 pub async fn tls(authority: &str, config: &Arc<ClientConfig>) -> Result<TlsStream<TcpStream>> {
-    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host).to_owned();
-    let name = ServerName::try_from(host)?;
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())?;
     Ok(TlsConnector::from(config.clone()).connect(name, plain(authority).await?).await?)
 }
 

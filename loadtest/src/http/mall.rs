@@ -11,6 +11,7 @@ use suanpan_model::{AccountId, AccountType, Amount, Campaign, Currency, Worth};
 
 use super::body::{Names, read};
 use super::pool::{Call, Pool};
+use super::sign::is_operators;
 use crate::order_no::payer;
 use crate::setup::{AGENTS, agent, campaigns_of, float_of, merchant};
 use crate::workload::{Cast, Spec};
@@ -19,7 +20,8 @@ use crate::world::{CURRENCY, PLATFORM};
 /// A mall at a server.
 #[derive(Clone)]
 pub struct Mall {
-    pool: Pool,
+    front: Pool,
+    house: Pool,
 }
 
 /// Balances in minor units at one time.
@@ -47,10 +49,20 @@ fn accounts(path: &str) -> String {
 }
 
 impl Mall {
-    /// The mall behind `pool`.
+    /// The mall behind `pool`, which is its operator's, too.
     #[must_use]
-    pub const fn new(pool: Pool) -> Self {
-        Self { pool }
+    pub fn new(pool: Pool) -> Self {
+        Self { front: pool.clone(), house: pool }
+    }
+
+    /// The mall behind `front`, and the operator behind `house`.
+    #[must_use]
+    pub const fn with_house(front: Pool, house: Pool) -> Self {
+        Self { front, house }
+    }
+
+    fn way(&self, path: &str) -> &Pool {
+        if is_operators(path) { &self.house } else { &self.front }
     }
 
     async fn post_all(&self, path: impl Fn(usize) -> String, bodies: Vec<Value>) -> Result<Vec<Value>> {
@@ -59,13 +71,16 @@ impl Mall {
             path: path(number),
             body: Bytes::from(body.to_string()),
         };
-        let answers = self.pool.all(bodies.into_iter().enumerate().map(call).collect()).await;
+        let calls: Vec<Call> = bodies.into_iter().enumerate().map(call).collect();
+        // All of them are of one kind.
+        let Some(first) = calls.first() else { return Ok(Vec::new()) };
+        let answers = self.way(&first.path).all(calls).await;
         let read = |answer| read::<Value>(answer).map(|(_, body)| body).map_err(|reject| anyhow!("{reject}"));
         answers.into_iter().map(read).collect()
     }
 
     async fn get(&self, path: String) -> Result<Value> {
-        let (_, body) = read::<Value>(self.pool.get(path.clone()).await)
+        let (_, body) = read::<Value>(self.way(&path).get(path.clone()).await)
             .map_err(|reject| anyhow!("GET {path}: {reject}"))?;
         Ok(body)
     }
@@ -224,7 +239,7 @@ impl Mall {
     pub async fn cancel(&self, order: suanpan_model::OrderId) -> Result<String> {
         const LOOKS: usize = 600;
         let path = format!("/v1/platforms/{PLATFORM}/orders/{order}/close");
-        let answer = self.pool.post(path, String::new()).await?;
+        let answer = self.way(&path).post(path, String::new()).await?;
         ensure!(answer.status < 300, "closing order {order}: answered with {}", answer.status);
         for _ in 0..LOOKS {
             let status = self.status(order).await?;
@@ -242,15 +257,18 @@ impl Mall {
     /// When it does not within `seconds`.
     pub async fn ready(&self, seconds: u64) -> Result<()> {
         const PAUSE_MS: u64 = 20;
+        let mut why = None;
         for _ in 0..seconds * 1_000 / PAUSE_MS {
             // A signed call: a server that has just started takes only what was signed after its start.
-            let answer = self.pool.get("/v1/books".to_owned()).await;
-            if answer.is_ok_and(|answer| answer.status == 200) {
+            let path = "/v1/books".to_owned();
+            let answer = self.way(&path).get(path).await;
+            if answer.as_ref().is_ok_and(|answer| answer.status == 200) {
                 return Ok(());
             }
+            why = read::<Value>(answer).err().map(|reject| reject.to_string());
             tokio::time::sleep(std::time::Duration::from_millis(PAUSE_MS)).await;
         }
-        bail!("the server is not ready after {seconds} s")
+        bail!("the server is not ready after {seconds} s: {}", why.unwrap_or_default())
     }
 }
 

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{self, SendRequest};
@@ -85,21 +84,6 @@ struct Job {
 pub struct Pool {
     // How much can wait here is bounded by what the caller has under way, each of which waits for its answer.
     jobs: mpsc::UnboundedSender<Job>,
-}
-
-/// Host and port of `http://host:port`.
-///
-/// # Errors
-/// When the URL has another form.
-pub fn authority(url: &str) -> Result<String> {
-    let rest =
-        url.strip_prefix("http://").with_context(|| format!("--url {url}: expected http://host:port"))?;
-    let authority = rest.trim_end_matches('/');
-    ensure!(
-        authority.contains(':') && !authority.contains('/'),
-        "--url {url}: expected http://host:port and nothing behind it"
-    );
-    Ok(authority.to_owned())
 }
 
 impl Pool {
@@ -216,17 +200,4 @@ async fn exchange(door: &Door, sender: &mut Sender, call: Call) -> Result<HttpAn
     let status = answer.status().as_u16();
     let body = answer.into_body().collect().await.map_err(|_| NoAnswer::Broken)?.to_bytes();
     Ok(HttpAnswer { status, body })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_plain() {
-        assert_eq!(authority("http://127.0.0.1:8080/").unwrap(), "127.0.0.1:8080");
-        for wrong in ["127.0.0.1:8080", "https://a:1", "http://a", "http://a:1/v1"] {
-            assert!(authority(wrong).is_err(), "{wrong}");
-        }
-    }
 }

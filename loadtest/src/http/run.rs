@@ -1,27 +1,27 @@
 //! One run against a server, from accounts to verdict.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
 use super::bodies::Bodies;
 use super::echo::{Echo, EchoReport};
+use super::entrance::Entrance;
 use super::hammer::Hammer;
 use super::mall::{Balances, Mall};
-use super::pool::{Door, Pool, authority};
-use super::sign::Signer;
+use super::metrics::Watch;
+use super::pool::{Door, Pool};
 use super::spawn::{Access, Server, program};
 use super::target::HttpTarget;
 use crate::cli::{PlayArgs, ServerArgs};
 use crate::clock::WallClock;
 use crate::driver::{Outcome, Plan, Tick, drive};
 use crate::machine::{self, MachineTime};
-use crate::report::{Incident, Origin};
+use crate::report::{Incident, Origin, Resources};
 use crate::run::{Played, Settings, fresh_dir, recoveries, report, runtime};
 use crate::runs::tell;
-use crate::series::{Gauge, Series, progress};
+use crate::series::{Gauge, Series, Source, progress};
 use crate::verify::{Sums, Verdict};
 use crate::workload::{Cast, Ground, Spec, Workload};
 use crate::world;
@@ -30,6 +30,8 @@ use crate::world;
 const BOOKS_PATIENCE: Duration = Duration::from_secs(60);
 /// How long a server may take to start, in seconds.
 const START_S: u64 = 120;
+/// How long one that runs already may take to answer; what was signed before it started it refuses for a second or two.
+const FOREIGN_START_S: u64 = 10;
 /// How long the last orders may take after a disturbance before those whose payment nobody knows are cancelled: a few
 /// rounds of asking the channel.
 const IN_DOUBT_PATIENCE: Duration = Duration::from_secs(25);
@@ -81,21 +83,24 @@ fn play(
             Some(Server::start(program(at.program.as_deref())?, spec, dir, seed, &access)?)
         }
     };
-    let address = match (&at.url, &server) {
-        (Some(url), _) => authority(url)?,
-        (None, Some(server)) => server.authority(),
+    let entrance = match (&at.url, &server) {
+        (Some(url), _) => Entrance::to(url, at)?,
+        (None, Some(server)) => Entrance::to_own(server, dir)?,
         (None, None) => unreachable!("without an address a server is started"),
     };
+    // One that runs already has no start to wait for.
+    let start_s = if server.is_some() { START_S } else { FOREIGN_START_S };
     let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let guard = tokio.enter();
-    let keys = if server.is_some() { Some(dir) } else { at.keys.as_deref() };
-    let signer = keys.map(Signer::read).transpose()?.flatten().map(Arc::new);
-    let door = Door::plain(address.clone(), signer);
-    let pool = Pool::new(&door, at.connections);
+    let pool = Pool::new(&entrance.front, at.connections);
+    let mall = Mall::with_house(pool.clone(), Pool::new(&entrance.house, at.connections));
+    let watching = Pool::new(&entrance.house, 1);
     drop(guard);
-    let mall = Mall::new(pool.clone());
     let (cast, names, before) = tokio.block_on(async {
-        mall.ready(START_S).await?;
+        if server.is_none() {
+            entrance.knock().await?;
+        }
+        mall.ready(start_s).await?;
         let (cast, names) = mall.cast(spec).await?;
         let before = mall.balances(spec).await?;
         Ok::<_, anyhow::Error>((cast, names, before))
@@ -106,11 +111,18 @@ fn play(
     let workload = Workload::new(spec, ground)?;
     let target = HttpTarget::new(tokio.handle().clone(), pool, names.clone(), at.batch);
 
-    let gauge = Gauge { pid: server.as_ref().map(Server::pid) };
-    let (cpu, time) = (gauge.cpu_seconds(), MachineTime::now());
+    let (source, resources) = match &server {
+        Some(server) => (Source::Kernel(Gauge { pid: Some(server.pid()) }), Resources::Kernel),
+        None => match tokio.block_on(Watch::start(watching)) {
+            Ok(watch) => (Source::Metrics(watch), Resources::Metrics),
+            Err(fault) => (Source::Unknown, Resources::Unknown(format!("{fault:#}"))),
+        },
+    };
+    let (cpu, time) = (cpu_and_memory(&tokio, &source).0, MachineTime::now());
     let mut origin = Origin::here(dir);
-    origin.data = format!("http://{address}");
-    let mut series = Series::new(gauge);
+    origin.data.clone_from(&entrance.url);
+    origin.resources = resources;
+    let mut series = Series::of(source.clone());
     let mut disturbance = disturbance;
     let mut told_s = 0;
     let mut trouble = None;
@@ -135,10 +147,15 @@ fn play(
     }
     let mut run = report(settings, origin, &outcome);
     run.batch = Some(at.batch);
-    let gauge = Gauge { pid: server.as_ref().map(Server::pid) };
-    run.cpu_seconds = (gauge.cpu_seconds() - cpu).max(0.0);
+    let source = match &server {
+        // It may be another process than at the start.
+        Some(server) => Source::Kernel(Gauge { pid: Some(server.pid()) }),
+        None => source,
+    };
+    let (cpu_then, rss_bytes) = cpu_and_memory(&tokio, &source);
+    run.cpu_seconds = (cpu_then - cpu).max(0.0);
     run.machine_seconds = MachineTime::now().since(time);
-    run.rss_bytes = gauge.rss_bytes();
+    run.rss_bytes = rss_bytes;
     run.points = series.into_points();
     run.incidents = disturbance.map_or_else(Vec::new, |one| one.incidents());
     recoveries(&mut run);
@@ -167,9 +184,22 @@ fn play(
             lasts: ECHO_LASTS,
             signed_before: None,
         };
-        run.echo = Some(beside_echo(&hammer, &door, server.as_ref().map(Server::pid), from)?);
+        run.echo = Some(beside_echo(&hammer, &entrance.front, server.as_ref().map(Server::pid), from)?);
     }
     Ok(Played { report: run, verdict, tally: outcome.tally })
+}
+
+/// CPU time in seconds and resident memory in bytes of the target now; zero where they are not known.
+fn cpu_and_memory(tokio: &tokio::runtime::Runtime, source: &Source) -> (f64, u64) {
+    match source {
+        Source::Kernel(gauge) => (gauge.cpu_seconds(), gauge.rss_bytes()),
+        Source::Metrics(watch) => {
+            // Whoever does not answer now has told enough.
+            let standing = tokio.block_on(watch.now()).unwrap_or_else(|_| watch.latest());
+            (standing.cpu_seconds, standing.reading.rss_bytes)
+        }
+        Source::Unknown => (0.0, 0),
+    }
 }
 
 /// The server and a bare echo, each asked as fast as the connections allow, one after the other.

@@ -92,6 +92,12 @@ const ENGINE_KEY: &str = "load-engine.pem";
 /// Written beside the keys: how they sign.
 const ALGORITHM_FILE: &str = "load-keys.algorithm";
 
+/// Whether a path is the operator's to ask, not the mall's.
+#[must_use]
+pub fn is_operators(path: &str) -> bool {
+    path.ends_with("/top-ups") || !path.starts_with("/v1/platforms/")
+}
+
 /// The keys of both.
 pub struct Signer {
     keys: Vec<SigningKey>,
@@ -133,8 +139,7 @@ impl Signer {
     /// # Errors
     /// As [`Signer::headers`].
     pub fn sign(&self, method: &str, path: &str, body: &[u8]) -> Result<[(&'static str, String); 4]> {
-        let is_operators = path.ends_with("/top-ups") || !path.starts_with("/v1/platforms/");
-        let party = usize::from(is_operators);
+        let party = usize::from(is_operators(path));
         let timestamp_s = machine::now().0 / 1_000;
         let nonce = format!("{:x}-{:x}", self.run, self.count.fetch_add(1, Ordering::Relaxed));
         let message = request_message(method, path, timestamp_s, &nonce, body);

@@ -111,11 +111,31 @@ pub fn configure(spec: &Spec, dir: &Path, seed: u64, port: u16, access: &Access)
 pub fn write(args: &ServerConfigArgs) -> Result<bool> {
     let spec = Spec::find(&args.workload)?;
     fs::create_dir_all(&args.dir).with_context(|| format!("making {}", args.dir.display()))?;
-    let access = Access { signing: args.sign, tls: None };
-    let path = configure(&spec, &args.dir.canonicalize()?, args.seed, args.port, &access)?;
+    let dir = args.dir.canonicalize()?;
+    let tls = match args.tls {
+        true => Some(TlsFiles::make(&program(args.program.as_deref())?, &dir)?),
+        false => None,
+    };
+    let access = Access { signing: args.sign, tls };
+    let path = configure(&spec, &dir, args.seed, args.port, &access)?;
     println!("suanpan serve --config {}", path.display());
     let (workload, port, dir) = (&args.workload, args.port, args.dir.display());
-    println!("loadtest run {workload} --url http://127.0.0.1:{port} --keys {dir} --in-flight 256");
+    let run = |scheme: &str| {
+        format!("loadtest run {workload} --url {scheme}://127.0.0.1:{port} --keys {dir} --in-flight 256")
+    };
+    match &access.tls {
+        None => println!("{}", run("http")),
+        Some(tls) => {
+            let (certificate, key) = tls.mall();
+            let run = format!("{} --ca {}", run("https"), tls.authority().display());
+            println!("{run}");
+            println!(
+                "{run} --certificate {} --key {}   # not signed by the mall",
+                certificate.display(),
+                key.display()
+            );
+        }
+    }
     Ok(true)
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::plot::{Axis, Chart, Line, Scale, percent, short};
 pub use super::plot::{escape, micros};
-use super::{LatencyReport, NOT_INCLUDED, RunReport, table};
+use super::{LatencyReport, NOT_INCLUDED, Resources, RunReport, table};
 use crate::operation::Operation;
 use crate::run::Played;
 use crate::runs::Median;
@@ -199,6 +199,13 @@ fn section(played: &Played, is_one_of_many: bool) -> String {
         let _ = write!(text, "<div><b>{value}</b><span>{what}</span></div>");
     }
     text.push_str("</div>");
+    if let Resources::Unknown(why) = &report.origin.resources {
+        let _ = write!(
+            text,
+            "<p class=\"soft\">CPU time, memory and queues of the server are not known: {}.</p>",
+            escape(why)
+        );
+    }
     text.push_str(&incidents(report));
     text.push_str("<div class=\"charts\">");
     for chart in charts::all(played) {
@@ -249,6 +256,7 @@ fn origin(report: &RunReport) -> String {
         ("seed", report.seed.to_string()),
         ("warm-up", format!("{:.1} s, not counted", report.warmup_seconds)),
         ("data", origin.data.clone()),
+        ("CPU and memory", table::resources(&origin.resources)),
     ];
     for (name, value) in rows {
         let _ = write!(text, "<dt>{name}</dt><dd>{}</dd>", escape(&value));

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Incident, NOT_INCLUDED, RunReport};
+use super::{Incident, NOT_INCLUDED, Resources, RunReport};
 use crate::latency::Percentiles;
 use crate::machine::MachineTime;
 use crate::operation::Operation;
@@ -66,7 +66,12 @@ pub fn details(report: &RunReport) -> String {
     });
     row("all accepted after", format!("{:.2} s", report.acceptance_seconds));
     row("drained after another", format!("{:.2} s", report.drain_seconds));
-    row("resident memory", format!("{} MiB", report.rss_bytes >> 20));
+    let resources = &report.origin.resources;
+    let is_known = !matches!(resources, Resources::Unknown(_));
+    row("CPU and memory of the target", self::resources(resources));
+    if is_known {
+        row("resident memory", format!("{} MiB", report.rss_bytes >> 20));
+    }
     if let Some(engine) = &report.engine {
         row("log per order", {
             format!("{:.0} B, {:.2} records", engine.log_bytes_per_order, engine.records_per_order)
@@ -95,10 +100,19 @@ pub fn details(report: &RunReport) -> String {
         row("server / echo", format!("{:.2}", echo.ratio));
     }
     let each = 1e6 / report.acknowledged.max(1) as f64;
-    row("CPU", format!("{:.1} s, {:.2} µs/order", report.cpu_seconds, report.cpu_seconds * each));
+    if is_known {
+        row("CPU", format!("{:.1} s, {:.2} µs/order", report.cpu_seconds, report.cpu_seconds * each));
+    }
     let MachineTime { busy, idle, disk, stolen } = report.machine_seconds;
-    let others = (busy - report.cpu_seconds).max(0.0);
-    row("others / idle / disk / stolen", format!("{others:.1} / {idle:.1} / {disk:.1} / {stolen:.1} s"));
+    // Only of a target that is certainly here can it be told what others did.
+    let (who, busy) = match resources {
+        Resources::Kernel => ("others", (busy - report.cpu_seconds).max(0.0)),
+        Resources::Metrics | Resources::Unknown(_) => ("busy here", busy),
+    };
+    row(
+        &format!("{who} / idle / disk / stolen"),
+        format!("{busy:.1} / {idle:.1} / {disk:.1} / {stolen:.1} s"),
+    );
     for (thread, seconds) in &report.cpu_seconds_by_thread {
         row(&format!("  {thread}"), format!("{seconds:.2} s, {:.2} µs/order", seconds * each));
     }
@@ -115,6 +129,16 @@ pub fn details(report: &RunReport) -> String {
         report.compared, report.sampled, report.differences
     );
     text
+}
+
+/// How CPU time and memory of the target are known, in words.
+#[must_use]
+pub fn resources(resources: &Resources) -> String {
+    match resources {
+        Resources::Kernel => "told by the kernel".to_owned(),
+        Resources::Metrics => "told by the server".to_owned(),
+        Resources::Unknown(why) => format!("not known: {why}"),
+    }
 }
 
 /// Rate × percentiles, a row for each operation of each run.

@@ -58,6 +58,7 @@ pub(super) async fn metrics(state: Data<State>) -> HttpResponse {
     if let Some(tracer) = &state.tracer {
         crate::metrics::write_traces(&mut text, tracer.counts());
     }
+    crate::metrics::write_process(&mut text);
     HttpResponse::Ok().insert_header((header::CONTENT_TYPE, CONTENT_TYPE)).body(text)
 }
 

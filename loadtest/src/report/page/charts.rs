@@ -2,8 +2,8 @@
 
 use super::{Axis, Chart, Line, Scale, micros, percent, short};
 use crate::operation::Operation;
-use crate::report::RunReport;
 use crate::report::plot::Span;
+use crate::report::{Resources, RunReport};
 use crate::run::Played;
 use crate::series::Point;
 
@@ -34,29 +34,37 @@ pub(super) fn all(played: &Played) -> Vec<Chart> {
             |_| true,
         ),
     ];
-    let queues: &[Reading] = match report.engine {
-        Some(_) => &[
+    let is_told = report.engine.is_some() || report.origin.resources == Resources::Metrics;
+    let queues: &[Reading] = match is_told {
+        true => &[
             ("orders under way", true, |point| point.under_way as f64),
             ("requests in the engine", false, |point| point.in_flight as f64),
+            ("messages to the log writer", false, |point| point.log_queue as f64),
+            ("messages to the archive", false, |point| point.keeper_queue as f64),
         ],
-        None => &[("orders under way", true, |point| point.under_way as f64)],
+        false => &[("orders under way", true, |point| point.under_way as f64)],
     };
     charts.push(over_time(report, "Queue depth over time", linear("waiting", short), queues, |_| true));
-    charts.push(over_time(
-        report,
-        "CPU over time",
-        linear("processors kept busy", short),
-        &[("target", true, |point| point.cpus)],
-        |_| true,
-    ));
-    charts.push(over_time(
-        report,
-        "Memory over time",
-        linear("resident, MiB", short),
-        &[("target", true, |point| point.rss_bytes as f64 / f64::from(1 << 20))],
-        |_| true,
-    ));
-    if report.engine.is_some() {
+    match report.origin.resources {
+        Resources::Unknown(_) => {}
+        Resources::Kernel | Resources::Metrics => charts.extend([
+            over_time(
+                report,
+                "CPU over time",
+                linear("processors kept busy", short),
+                &[("target", true, |point| point.cpus.unwrap_or(0.0))],
+                |point| point.cpus.is_some(),
+            ),
+            over_time(
+                report,
+                "Memory over time",
+                linear("resident, MiB", short),
+                &[("target", true, |point| point.rss_bytes.unwrap_or(0) as f64 / f64::from(1 << 20))],
+                |point| point.rss_bytes.is_some(),
+            ),
+        ]),
+    }
+    if is_told {
         charts.push(over_time(
             report,
             "Archive over time",
