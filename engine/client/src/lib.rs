@@ -1,7 +1,7 @@
 //! Client library for malls: signed requests, verified answers and notifications, repeats where they are safe.
 //!
 //! ```no_run
-//! use suanpan_client::{Client, ClientOptions, Credentials, Kind, NewOrder};
+//! use suanpan_client::{Client, ClientOptions, Credentials, Kind, NewOrder, OrderFilter};
 //! use suanpan_client::signing::{Algorithm, Secret, SigningKey};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -14,6 +14,17 @@
 //! let receipt = mall.create_order(&order).await?;
 //! println!("{} is recorded as {}", receipt.order_no, receipt.order);
 //! mall.confirm(&receipt.order).await?;
+//! // Lists come page by page, newest first.
+//! let frozen = OrderFilter { status: Some("frozen".to_owned()), ..OrderFilter::default() };
+//! let mut after = None;
+//! loop {
+//!     let page = mall.orders(&frozen, after.as_deref(), 100).await?;
+//!     page.orders.iter().for_each(|order| println!("{}: {} {}", order.order_no, order.amount, order.currency));
+//!     after = page.next;
+//!     if after.is_none() {
+//!         break;
+//!     }
+//! }
 //! # Ok(())
 //! # }
 //! ```
@@ -24,6 +35,7 @@ mod answers;
 mod client;
 mod clock;
 mod fault;
+mod lists;
 mod notification;
 mod options;
 mod orders;
@@ -33,6 +45,10 @@ mod repeat;
 pub use answers::{Action, Balance, BatchResult, Life, Line, Now, Receipt, Statement, Summary};
 pub use client::{Answer, Client, Request};
 pub use fault::{ClientFault, Problem};
+pub use lists::{
+    DisputeLine, Disputes, OrderFilter, OrderLine, Orders, RefundLine, RefundNow, Refunds, ReleaseLine,
+    Released, Releases, TimeRange,
+};
 pub use notification::{Notification, NotificationFault, NotificationVerifier};
 pub use options::{ClientOptions, Credentials};
 pub use orders::{Account, Coupon, Kind, NewOrder, Payee, Receiver, Refund, Release, Split, SubOrder, TopUp};

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::answers::{Balance, BatchResult, Life, Receipt, Statement, Summary};
 use crate::client::{Client, Request};
 use crate::fault::ClientFault;
+use crate::lists::{Disputes, OrderFilter, Orders, Refunds, Releases, TimeRange};
 use crate::orders::{Account, NewOrder, Refund, Release, TopUp};
 
 /// The calls of one platform. An order is named by the engine's number, or by `no:` and the mall's own.
@@ -65,6 +66,62 @@ impl<'a> Platform<'a> {
     /// As [`Client::call`].
     pub async fn order(&self, order: &str) -> Result<Life, ClientFault> {
         self.client.call(Request::get(&self.target(&format!("orders/{}", escaped(order))))).await
+    }
+
+    /// A page of orders, newest first, from the newest or from the `next` of another page.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub async fn orders(
+        &self,
+        wanted: &OrderFilter,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Orders, ClientFault> {
+        self.list("orders", wanted.query(after, limit)).await
+    }
+
+    /// A page of the refunds of all orders that began in this time, newest first, as they stand now.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub async fn refunds(
+        &self,
+        began: &TimeRange,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Refunds, ClientFault> {
+        self.list("refunds", began.query(after, limit)).await
+    }
+
+    /// A page of the releases of all orders in this time, newest first.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub async fn releases(
+        &self,
+        made: &TimeRange,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Releases, ClientFault> {
+        self.list("releases", made.query(after, limit)).await
+    }
+
+    /// A page of the disputes of all orders that began in this time, newest first, as they stand now.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub async fn disputes(
+        &self,
+        began: &TimeRange,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Disputes, ClientFault> {
+        self.list("disputes", began.query(after, limit)).await
+    }
+
+    async fn list<T: DeserializeOwned>(&self, list: &str, query: String) -> Result<T, ClientFault> {
+        self.client.call(Request::get(&self.target(&format!("{list}?{query}")))).await
     }
 
     /// The buyer confirmed: releases all that is still frozen.
@@ -184,7 +241,7 @@ impl<'a> Platform<'a> {
 }
 
 /// A text as a part of a path: what is not a letter, a digit or one of a few marks is escaped.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte) {

@@ -8,6 +8,7 @@ mod certificates;
 mod connections;
 mod examples;
 mod house;
+mod listed;
 mod logged;
 mod notified;
 mod operators;
