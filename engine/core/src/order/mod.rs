@@ -40,7 +40,7 @@ pub use check::check;
 pub use create::{create, holds_needed};
 pub use decide::decide;
 pub use effects::effects;
-pub use recorded::answered_then;
+pub use recorded::{PlatformNumber, answered_then, platform_number};
 pub use transition::next_status;
 
 /// Events of one decision, in order.

@@ -5,18 +5,24 @@ use suanpan_model::event::EventKind;
 use suanpan_model::order::Step;
 use suanpan_model::{AttemptNo, Order, OrderCommand, OrderStatus};
 
-/// Where the order stood when `command`, which has a number of the platform's own, had been carried out. Nothing for
-/// commands without a number, and for numbers that are not known.
+/// The platform's own number for what it asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlatformNumber<'a> {
+    /// Of a release.
+    Release(&'a str),
+    /// Of a refund.
+    Refund(&'a str),
+}
+
+/// The platform's own number for a command: its repeat gets the first answer. Nothing for commands without one.
 #[must_use]
-pub fn answered_then(order: &Order, command: &OrderCommand) -> Option<OrderStatus> {
+pub fn platform_number(command: &OrderCommand) -> Option<PlatformNumber<'_>> {
     match command {
         OrderCommand::Release { release_no, .. } if !release_no.is_empty() => {
-            let nth = order.releases.iter().position(|release| release.release_no == *release_no)?;
-            after_release(order, nth)
+            Some(PlatformNumber::Release(release_no))
         }
         OrderCommand::Refund(request) | OrderCommand::ResolveDispute { refund: Some(request) } => {
-            let nth = order.refunds.iter().position(|refund| refund.refund_no == *request.refund_no)?;
-            after_refund(order, nth)
+            Some(PlatformNumber::Refund(&request.refund_no))
         }
         OrderCommand::Release { .. }
         | OrderCommand::ResolveDispute { refund: None }
@@ -29,6 +35,20 @@ pub fn answered_then(order: &Order, command: &OrderCommand) -> Option<OrderStatu
         | OrderCommand::Reopen { .. }
         | OrderCommand::Wake
         | OrderCommand::Recover => None,
+    }
+}
+
+/// Where the order stood when `command`, which has a number of the platform's own, had been carried out. Nothing for
+/// commands without a number, and for numbers that are not known.
+#[must_use]
+pub fn answered_then(order: &Order, command: &OrderCommand) -> Option<OrderStatus> {
+    match platform_number(command)? {
+        PlatformNumber::Release(release_no) => {
+            after_release(order, order.releases.iter().position(|release| release.release_no == release_no)?)
+        }
+        PlatformNumber::Refund(refund_no) => {
+            after_refund(order, order.refunds.iter().position(|refund| refund.refund_no == refund_no)?)
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use smol_str::SmolStr;
+use suanpan_core::order::platform_number;
 use suanpan_model::command::{OrderRef, RefundRequest};
 use suanpan_model::refund::FinishWay;
 use suanpan_model::{AccountType, Amount, AttemptNo, Currency, OrderCommand, RejectCode};
@@ -214,7 +215,7 @@ async fn bare(
 }
 
 async fn command(engine: &Engine, caller: &Caller, order: OrderRef, command: OrderCommand) -> Answered {
-    let is_numbered = is_numbered(&command);
+    let is_numbered = platform_number(&command).is_some();
     let command = Command::Order { platform: Some(caller.platform), order, command };
     let summary = answer::summary(engine.call(command).await?)?;
     if !is_numbered {
@@ -222,24 +223,6 @@ async fn command(engine: &Engine, caller: &Caller, order: OrderRef, command: Ord
     }
     let answer = json(StatusCode::OK, &SummaryOut::numbered(&summary))?;
     Ok(if summary.repeat { replayed(answer) } else { answer })
-}
-
-/// Whether the platform has a number of its own for what it asks.
-fn is_numbered(command: &OrderCommand) -> bool {
-    match command {
-        OrderCommand::Release { release_no, .. } => !release_no.is_empty(),
-        OrderCommand::Refund(_) | OrderCommand::ResolveDispute { refund: Some(_) } => true,
-        OrderCommand::ResolveDispute { refund: None }
-        | OrderCommand::Report(_)
-        | OrderCommand::ConfirmSms { .. }
-        | OrderCommand::Close
-        | OrderCommand::OpenDispute
-        | OrderCommand::FinishRefund { .. }
-        | OrderCommand::ReturnParked { .. }
-        | OrderCommand::Reopen { .. }
-        | OrderCommand::Wake
-        | OrderCommand::Recover => false,
-    }
 }
 
 /// The platform's own number for something.
