@@ -96,8 +96,13 @@ enum Command {
         #[arg(long, value_name = "N", default_value_t = 1_000)]
         changes_max: u64,
     },
-    /// Print the commented default configuration.
-    Config,
+    /// Print the commented default configuration, or check a file.
+    Config {
+        /// Look whether every value of this file is allowed, and name the first that is not. Keys, certificates and names of
+        /// accounts and channels are looked up at the start.
+        #[arg(long, value_name = "FILE")]
+        check: Option<PathBuf>,
+    },
     /// Print the description of the HTTP API (OpenAPI 3.1).
     Openapi,
     /// Make keys that sign requests and answers, and print the lines of the configuration that name them.
@@ -188,8 +193,13 @@ fn main() -> anyhow::Result<()> {
                 back_test_file::Draft { platform: PlatformId(platform), rules, orders, data, changes_max };
             Ok(back_test_file::run(&config, &draft)?)
         }
-        Command::Config => {
+        Command::Config { check: None } => {
             print!("{BUILTIN}");
+            Ok(())
+        }
+        Command::Config { check: Some(file) } => {
+            Config::load(Some(&file))?;
+            println!("{}: every value is allowed", file.display());
             Ok(())
         }
         Command::Openapi => {

@@ -274,6 +274,14 @@ fn the_configuration_is_printed_and_a_wrong_one_is_named() {
     for part in ["platform[0].routing.priority[0]", "own_bank", "wehcat"] {
         assert!(complaint.contains(part), "{complaint}");
     }
+    // Names are looked up at the start; values, and limits above the server's, are seen without one.
+    let (ok, said, _) = run(&["config", "--check", file]);
+    assert!(ok && said.contains("every value is allowed"), "{said}");
+    std::fs::write(file, printed.replace("# body_limit_kib = 64", "body_limit_kib = 257")).unwrap();
+    let (ok, _, complaint) = run(&["config", "--check", file]);
+    for part in ["platform[0].body_limit_kib", "from 1 to 256, the limit of [server]", "257"] {
+        assert!(!ok && complaint.contains(part), "{complaint}");
+    }
     let (ok, _, complaint) = run(&["serve", "--config", "/does/not/exist.toml"]);
     assert!(!ok && complaint.contains("/does/not/exist.toml"), "{complaint}");
 }
