@@ -111,6 +111,12 @@ impl OrderId {
         if since_epoch_ms >> 40 == 0 { Self(since_epoch_ms << 24) } else { Self(u64::MAX) }
     }
 
+    /// When the order came, as its number says.
+    #[must_use]
+    pub const fn at(self) -> TimestampMs {
+        TimestampMs(ORDER_EPOCH_MS + (self.0 >> 24))
+    }
+
     /// As the cause of holds and entries.
     #[must_use]
     pub const fn cause(self) -> CauseId {
@@ -286,6 +292,13 @@ mod tests {
         assert!(OrderId::following(OrderId(0), at, 0) >= lowest);
         assert_eq!(OrderId::lowest_at(TimestampMs(0)), OrderId(0));
         assert_eq!(OrderId::lowest_at(TimestampMs::NEVER), OrderId(u64::MAX));
+        let mut id = OrderId(0);
+        for _ in 0..100_000 {
+            id = OrderId::following(id, at, 200);
+            let (from, until) = (OrderId::lowest_at(id.at()), OrderId::lowest_at(TimestampMs(id.at().0 + 1)));
+            assert!(from <= id && id < until, "a list from the instant of an order has it");
+        }
+        assert_eq!(id.at().0, at.0 + 1, "what overflows a millisecond is of the next");
     }
 
     #[test]

@@ -550,10 +550,11 @@ impl Order {
         self.refunds.get(usize::from(no).checked_sub(1)?)
     }
 
-    /// When it was created.
+    /// When it came: the instant in its number, by which lists are sorted and asked for. It was recorded then, or a little
+    /// later where money had to be held first.
     #[must_use]
-    pub fn created_at(&self) -> TimestampMs {
-        self.steps.first().map_or(TimestampMs(0), |step| step.at)
+    pub const fn created_at(&self) -> TimestampMs {
+        self.id.at()
     }
 
     /// When it wants to be woken next; [`TimestampMs::NEVER`] when it waits for nobody.
