@@ -18,6 +18,15 @@ struct Program {
     log: std::sync::mpsc::Receiver<String>,
 }
 
+/// A test that fails leaves nothing running.
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It has ended, as a rule.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 impl Program {
     fn serve(data: &Path) -> Self {
         Self::serve_with(data, &[])
