@@ -10,6 +10,9 @@ use super::keyspaces::Keyspaces;
 use super::sorted::ingest_run;
 use super::{Bytes, KeyspaceStats, StoreOptions, StoreStats};
 
+/// Ending of the directory in which a store is made.
+const UNFINISHED: &str = "unfinished";
+
 /// Tables in the embedded engine.
 pub(super) struct Disk {
     // Field order is drop order: the keyspaces hold references into the database.
@@ -18,7 +21,26 @@ pub(super) struct Disk {
 }
 
 impl Disk {
+    /// Opens the tables in `dir`. Where there are none, they are made beside it and moved into their place when they are whole: a
+    /// process that is killed in between leaves nothing that a later start would take for a store and could not open.
     pub(super) fn open(dir: &Path, options: &StoreOptions) -> fjall::Result<Self> {
+        if !dir.try_exists()? {
+            let aside = dir.with_extension(UNFINISHED);
+            if aside.try_exists()? {
+                std::fs::remove_dir_all(&aside)?;
+            }
+            let made = Self::at(&aside, options)?;
+            made.db.persist(PersistMode::SyncAll)?;
+            drop(made);
+            std::fs::rename(&aside, dir)?;
+            if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+                std::fs::File::open(parent)?.sync_all()?;
+            }
+        }
+        Self::at(dir, options)
+    }
+
+    fn at(dir: &Path, options: &StoreOptions) -> fjall::Result<Self> {
         std::fs::create_dir_all(dir)?;
         let db = Database::builder(dir)
             .cache_size(options.cache_bytes)

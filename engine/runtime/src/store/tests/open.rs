@@ -71,3 +71,18 @@ fn stats_see_the_tables() {
     let orders = &stats.keyspaces[0];
     assert_eq!((orders.name.as_str(), orders.tables, orders.rows_about), ("orders", 1, 1_000));
 }
+
+#[test]
+fn a_start_that_was_killed_while_it_made_the_store_is_made_good() {
+    let dir = dir();
+    let path = dir.path().join("store");
+    let unfinished = dir.path().join("store.unfinished");
+    // Whatever there is of it by then.
+    std::fs::create_dir(&unfinished).unwrap();
+    std::fs::write(unfinished.join("version"), b"FJ").unwrap();
+    let store = open(&path);
+    store.ingest(batch(0..3, "a")).unwrap();
+    drop(store);
+    assert!(!unfinished.exists());
+    assert!(open(&path).order(2).unwrap().is_some());
+}
