@@ -192,7 +192,7 @@ impl OrderShard {
         self.take_over(&facts, Kept::Open(Arc::new(order)), false, true);
     }
 
-    /// Puts an order in memory at a recovery.
+    /// Puts an order in memory, as it is or as its row: at a recovery, or brought back.
     pub(crate) fn take_over(&mut self, facts: &OrderFacts, kept: Kept, has_row: bool, dirty: bool) {
         self.last_id = self.last_id.max(facts.id);
         self.listed.insert((facts.platform, facts.id));

@@ -368,19 +368,3 @@ fn play_impatiently(manner: Manner, plan: &Plan) -> Outcome {
     let stub = Stub::new(manner);
     drive(&stub, &workload("canonical"), plan, &stub, &mut |_| true).unwrap()
 }
-
-/// `cargo test --release -p loadtest -- --ignored --nocapture cost`: what the driver itself takes.
-#[test]
-#[ignore = "a measurement"]
-fn the_driver_is_cheap_at_what_it_costs() {
-    let plan = plan(Pacing::Closed { in_flight: 4_096 }, 3_000);
-    let workload = workload("canonical");
-    let stub = Stub::new(PLAIN);
-    let ticks = || std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    let used = |text: String| text.split(' ').next().unwrap().parse::<u64>().unwrap();
-    let before = used(ticks());
-    let outcome = drive(&stub, &workload, &plan, &stub, &mut |_| true).unwrap();
-    let nanos = used(ticks()) - before;
-    let orders = outcome.tally.finished;
-    println!("{orders} orders, {} ns of the driver's thread and the stub's each", nanos / orders);
-}

@@ -82,7 +82,7 @@ impl OrderFacts {
     }
 }
 
-/// An order that a shard takes over from a recovery.
+/// An order that a shard takes over.
 pub(crate) enum Kept {
     /// As it is.
     Open(Arc<Order>),

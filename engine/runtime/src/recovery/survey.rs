@@ -153,7 +153,7 @@ impl Recovered {
     }
 }
 
-/// Looks at the orders in other threads, one at the least, and does `meanwhile` in this one.
+/// Looks at the orders in at most so many other threads, and in one at the least, and does `meanwhile` in this one.
 fn parts(
     orders: &[(OrderId, &RecoveredOrder)],
     holds: &[Held<'_>],
