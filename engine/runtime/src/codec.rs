@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use suanpan_model::{Lsn, Record};
 
-use encoder::Encoder;
+pub(crate) use encoder::Encoder;
 
 /// Version of rows in the store. Rows of older versions are decoded by their own code, kept for good.
 const ROW_VERSION: u8 = 1;
@@ -29,9 +29,9 @@ pub enum CodecFault {
 /// # Panics
 /// Never: encoding into memory has no way to fail for these types.
 fn append<T: Serialize>(value: &T, bytes: &mut Vec<u8>) {
-    let mut encoder = Encoder(std::mem::take(bytes));
+    let mut encoder = Encoder::onto(std::mem::take(bytes));
     value.serialize(&mut encoder).expect("rows and records can always be encoded");
-    *bytes = encoder.0;
+    *bytes = encoder.into_bytes();
 }
 
 /// Appends a record to a group's payload.
@@ -55,7 +55,7 @@ pub fn decode_records(mut payload: &[u8], mut visit: impl FnMut(Record)) -> Resu
 /// A row of the store.
 #[must_use]
 pub fn encode_row<T: Serialize>(row: &T) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(512);
+    let mut bytes = Vec::with_capacity(1024);
     append_row(row, &mut bytes);
     bytes
 }
@@ -89,7 +89,7 @@ pub fn write_marked_row<T: Serialize>(row: &T, applied: Lsn, buffer: &mut Vec<u8
 /// A marked row whose position is filled in later by [`mark_row`].
 #[must_use]
 pub fn marked_row<T: Serialize>(row: &T) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(512);
+    let mut bytes = Vec::with_capacity(1024);
     write_marked_row(row, Lsn(0), &mut bytes);
     bytes
 }
@@ -117,18 +117,7 @@ pub fn decode_marked_row<T: DeserializeOwned>(bytes: &[u8]) -> Result<(Lsn, T), 
     Ok((Lsn(u64::from_le_bytes(*mark)), decode_row(row)?))
 }
 
-/// Appends a number, seven bits a byte, the lowest first.
-#[inline]
-pub fn put_varint(bytes: &mut Vec<u8>, number: u128) {
-    let mut encoder = Encoder(std::mem::take(bytes));
-    match u64::try_from(number) {
-        Ok(number) => encoder.number(number),
-        Err(_) => encoder.long_number(number),
-    }
-    *bytes = encoder.0;
-}
-
-/// Takes a number that [`put_varint`] wrote off the front.
+/// Takes a number that [`Encoder::number`] or [`Encoder::long_number`] wrote off the front.
 ///
 /// # Errors
 /// When the bytes end too early or the number is too long.
@@ -165,9 +154,10 @@ mod tests {
     proptest! {
         #[test]
         fn numbers_read_back(number: i128, small in 0_u64..300) {
-            let mut bytes = Vec::new();
-            put_varint(&mut bytes, zigzag(number));
-            put_varint(&mut bytes, u128::from(small));
+            let mut encoder = Encoder::with_room(Vec::new(), 0);
+            encoder.long_number(zigzag(number));
+            encoder.number(small);
+            let bytes = encoder.into_bytes();
             let mut rest = bytes.as_slice();
             prop_assert_eq!(take_varint(&mut rest).map(unzigzag).ok(), Some(number));
             prop_assert_eq!(take_varint(&mut rest).ok(), Some(u128::from(small)));

@@ -11,10 +11,15 @@ use suanpan_core::ledger::Instruction;
 use suanpan_model::{AccountId, Amount, CauseId, EntryCode, Lsn, Posting, Side, TimestampMs};
 
 use crate::api::StatementLine;
-use crate::codec::{CodecFault, put_varint, take_varint, unzigzag, zigzag};
+use crate::codec::{CodecFault, Encoder, take_varint, unzigzag, zigzag};
 
 /// A chunk is handed over when it has grown to this many bytes.
 const CHUNK_BYTES: usize = 16 << 10;
+
+/// What a line takes at most, and what is written behind it for speed.
+const LINE_BYTES_MAX: usize = 64;
+/// The same of a chunk's head.
+const HEAD_BYTES_MAX: usize = 64;
 
 #[derive(Debug)]
 struct Chunk {
@@ -117,20 +122,22 @@ impl Statements {
 impl Chunk {
     /// A chunk without lines: opening balance, then the position and time that the first line counts from.
     fn new(lsn: Lsn, at: TimestampMs, opening: i128) -> Self {
-        let mut bytes = Vec::with_capacity(256);
-        put_varint(&mut bytes, zigzag(opening));
-        put_varint(&mut bytes, u128::from(lsn.0));
-        put_varint(&mut bytes, u128::from(at.0));
-        Self { first_lsn: lsn, last_lsn: lsn, last_at_ms: at.0, last_cause: 0, bytes }
+        let mut head = Encoder::with_room(Vec::with_capacity(256), HEAD_BYTES_MAX);
+        head.long_number(zigzag(opening));
+        head.number(lsn.0);
+        head.number(at.0);
+        Self { first_lsn: lsn, last_lsn: lsn, last_at_ms: at.0, last_cause: 0, bytes: head.into_bytes() }
     }
 
     /// A line: steps of position, time and cause, then code and side in one byte, then the amount.
     fn push(&mut self, lsn: Lsn, at: TimestampMs, cause: CauseId, code: EntryCode, posting: &Posting) {
-        put_varint(&mut self.bytes, u128::from(lsn.0 - self.last_lsn.0));
-        put_varint(&mut self.bytes, zigzag(step(self.last_at_ms, at.0)));
-        put_varint(&mut self.bytes, zigzag(step(self.last_cause, cause.0)));
-        self.bytes.push((code as u8) << 1 | u8::from(posting.side == Side::Credit));
-        put_varint(&mut self.bytes, u128::from(posting.amount.minor()));
+        let mut line = Encoder::with_room(std::mem::take(&mut self.bytes), LINE_BYTES_MAX);
+        line.number(lsn.0 - self.last_lsn.0);
+        line.long_number(zigzag(step(self.last_at_ms, at.0)));
+        line.long_number(zigzag(step(self.last_cause, cause.0)));
+        line.byte((code as u8) << 1 | u8::from(posting.side == Side::Credit));
+        line.number(posting.amount.minor());
+        self.bytes = line.into_bytes();
         self.last_lsn = lsn;
         self.last_at_ms = at.0;
         self.last_cause = cause.0;
@@ -219,16 +226,17 @@ mod tests {
     fn steps_that_lead_nowhere_are_damage() {
         let account = AccountId::opened(AccountType::Cash, 1, 0);
         for huge in 0..4 {
-            let mut bytes = Vec::new();
+            let mut chunk = Encoder::with_room(Vec::new(), LINE_BYTES_MAX);
             let pick = |place, usual| if huge == place { u128::from(u64::MAX) } else { usual };
-            put_varint(&mut bytes, if huge == 0 { u128::MAX - 1 } else { 0 });
-            put_varint(&mut bytes, pick(1, 1));
-            put_varint(&mut bytes, pick(2, 1));
-            put_varint(&mut bytes, 1);
-            put_varint(&mut bytes, if huge == 3 { u128::MAX - 1 } else { 2 });
-            put_varint(&mut bytes, 2);
-            bytes.push((EntryCode::Release as u8) << 1 | 1);
-            put_varint(&mut bytes, 5);
+            chunk.long_number(if huge == 0 { u128::MAX - 1 } else { 0 });
+            chunk.long_number(pick(1, 1));
+            chunk.long_number(pick(2, 1));
+            chunk.long_number(1);
+            chunk.long_number(if huge == 3 { u128::MAX - 1 } else { 2 });
+            chunk.long_number(2);
+            chunk.byte((EntryCode::Release as u8) << 1 | 1);
+            chunk.long_number(5);
+            let bytes = chunk.into_bytes();
             let read = read_chunks(account, [bytes.as_slice()], |_| ControlFlow::Continue(()));
             assert!(read.is_err(), "{huge}");
         }

@@ -7,8 +7,15 @@
 use postcard::{Error, Result};
 use serde::ser::{self, Serialize};
 
-/// A vector that values are appended to.
-pub(super) struct Encoder(pub(super) Vec<u8>);
+/// What is filled with zeros ahead of what is written, so that most values fit in it.
+const ROOM: usize = 512;
+
+/// Bytes that values are appended to. Behind what is written there is room, which is cut off at the end: so a number is one
+/// store at a known place instead of an append that asks for capacity.
+pub(crate) struct Encoder {
+    bytes: Vec<u8>,
+    end: usize,
+}
 
 /// The sevens of bits of the low 56 of `number`, each in a byte of its own.
 #[inline]
@@ -21,34 +28,81 @@ const fn spread(number: u64) -> u64 {
 const CONTINUED: u64 = 0x8080_8080_8080_8080;
 
 impl Encoder {
+    /// Appends to `bytes`.
     #[inline]
-    fn byte(&mut self, byte: u8) {
-        self.0.push(byte);
+    pub(super) fn onto(bytes: Vec<u8>) -> Self {
+        Self::with_room(bytes, ROOM)
+    }
+
+    /// Appends to `bytes` what will likely fit into `room` bytes.
+    #[inline]
+    pub(crate) fn with_room(mut bytes: Vec<u8>, room: usize) -> Self {
+        let end = bytes.len();
+        bytes.resize(end + room, 0);
+        Self { bytes, end }
+    }
+
+    /// What was there before and what was appended.
+    #[inline]
+    pub(crate) fn into_bytes(mut self) -> Vec<u8> {
+        self.bytes.truncate(self.end);
+        self.bytes
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn make_room(&mut self, more: usize) {
+        self.bytes.resize((self.end + more + ROOM).max(self.bytes.len() * 2), 0);
+    }
+
+    /// Appends a byte as it is.
+    #[inline]
+    pub(crate) fn byte(&mut self, byte: u8) {
+        if self.end >= self.bytes.len() {
+            self.make_room(1);
+        }
+        self.bytes[self.end] = byte;
+        self.end += 1;
+    }
+
+    /// Appends the first `length` bytes of a word, at most eight; where they end is written over by what follows.
+    #[inline]
+    fn word(&mut self, word: u64, length: usize) {
+        if self.bytes.len() - self.end < 8 {
+            self.make_room(8);
+        }
+        if let Some(place) = self.bytes[self.end..].first_chunk_mut::<8>() {
+            *place = word.to_le_bytes();
+        }
+        self.end += length;
     }
 
     /// Appends a number, seven bits a byte, the lowest first.
     #[inline]
-    pub(super) fn number(&mut self, number: u64) {
-        if number < 0x80 {
-            return self.byte((number & 0x7f) as u8);
-        }
-        let bits = u64::BITS - number.leading_zeros();
-        let bytes = bits.div_ceil(7) as usize;
-        let end = self.0.len() + bytes;
-        if bytes <= 8 {
-            let continued = CONTINUED & ((1 << (8 * (bytes - 1))) - 1);
-            self.0.extend_from_slice(&(spread(number) | continued).to_le_bytes());
-        } else {
-            self.0.extend_from_slice(&(spread(number) | CONTINUED).to_le_bytes());
-            let high = (number >> 56) as u8;
-            let continued = if bytes == 10 { 0x80 } else { 0 };
-            self.0.extend_from_slice(&[(high & 0x7f) | continued, high >> 7]);
-        }
-        self.0.truncate(end);
+    pub(crate) fn number(&mut self, number: u64) {
+        if number < 0x80 { self.byte((number & 0x7f) as u8) } else { self.several(number) }
     }
 
+    /// A number of more than one byte.
+    #[inline(never)]
+    fn several(&mut self, number: u64) {
+        let bits = u64::BITS - number.leading_zeros();
+        // A seventh, rounded up: right for every number of bits up to 64.
+        let bytes = (bits * 37 + 222) >> 8;
+        if bytes <= 8 {
+            let continued = CONTINUED >> (8 * (9 - bytes));
+            self.word(spread(number) | continued, bytes as usize);
+        } else {
+            self.word(spread(number) | CONTINUED, 8);
+            let high = (number >> 56) as u8;
+            let continued = if bytes == 10 { 0x80 } else { 0 };
+            self.word(u64::from((high & 0x7f) | continued) | u64::from(high >> 7) << 8, bytes as usize - 8);
+        }
+    }
+
+    /// Appends a number as [`Encoder::number`] does.
     #[inline]
-    pub(super) fn long_number(&mut self, mut number: u128) {
+    pub(crate) fn long_number(&mut self, mut number: u128) {
         while number > u128::from(u64::MAX) {
             self.byte((number & 0x7f) as u8 | 0x80);
             number >>= 7;
@@ -63,9 +117,18 @@ impl Encoder {
     }
 
     #[inline]
+    fn raw(&mut self, bytes: &[u8]) {
+        if self.bytes.len() - self.end < bytes.len() {
+            self.make_room(bytes.len());
+        }
+        self.bytes[self.end..self.end + bytes.len()].copy_from_slice(bytes);
+        self.end += bytes.len();
+    }
+
+    #[inline]
     fn slice(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);
-        self.0.extend_from_slice(bytes);
+        self.raw(bytes);
     }
 }
 
@@ -139,12 +202,12 @@ impl ser::Serializer for &mut Encoder {
     }
 
     fn serialize_f32(self, number: f32) -> Result<()> {
-        self.0.extend_from_slice(&number.to_bits().to_le_bytes());
+        self.raw(&number.to_bits().to_le_bytes());
         Ok(())
     }
 
     fn serialize_f64(self, number: f64) -> Result<()> {
-        self.0.extend_from_slice(&number.to_bits().to_le_bytes());
+        self.raw(&number.to_bits().to_le_bytes());
         Ok(())
     }
 
@@ -364,11 +427,11 @@ mod tests {
     }
 
     fn both<T: Serialize>(value: &T) -> (Vec<u8>, Vec<u8>) {
-        let mut encoder = Encoder(vec![7]);
+        let mut encoder = Encoder::onto(vec![7]);
         value.serialize(&mut encoder).unwrap();
         let mut known = vec![7];
         known.extend(postcard::to_stdvec(value).unwrap());
-        (encoder.0, known)
+        (encoder.into_bytes(), known)
     }
 
     #[test]
