@@ -1,6 +1,6 @@
 //! Coupons: what they take off a price, who pays for it, and when they may be used.
 
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 use suanpan_model::{
     AccountId, Amount, Campaign, CouponUse, Currency, Reject, RejectCode, SubOrder, TimestampMs, Worth,
 };
@@ -27,9 +27,10 @@ pub fn uses(campaigns: &[&Campaign], sub_orders: &[SubOrder]) -> Vec<CouponUse> 
             .collect();
         let total = Amount::from_minor(base.iter().sum());
         let subsidy = worth(campaign.worth, total);
-        let shares: SmallVec<[Amount; 1]> = match base.is_empty() {
-            true => SmallVec::new(),
-            false => allocate(subsidy, &base).into_iter().collect(),
+        let shares: SmallVec<[Amount; 1]> = match base.len() {
+            0 => SmallVec::new(),
+            1 => smallvec![subsidy],
+            _ => allocate(subsidy, &base).into_iter().collect(),
         };
         for (left, share) in left.iter_mut().zip(&shares) {
             *left = left.minor().checked_sub(share.minor()).map_or(Amount::ZERO, Amount::from_minor);
@@ -58,6 +59,9 @@ fn worth(worth: Worth, base: Amount) -> Amount {
 }
 
 fn funders(campaign: &Campaign, subsidy: Amount) -> SmallVec<[(AccountId, Amount); 1]> {
+    if let [one] = campaign.funders[..] {
+        return smallvec![(one.account, subsidy)];
+    }
     let weights: SmallVec<[u64; 8]> = campaign.funders.iter().map(|funder| u64::from(funder.bps)).collect();
     if weights.is_empty() {
         return SmallVec::new();

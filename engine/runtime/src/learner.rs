@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use rustc_hash::FxHashMap;
 use suanpan_core::routing::Standing;
 use suanpan_core::routing::learning::{
-    Circuit, Learning, Observation, Observed, RESULTS_MIN, has_token, token_us,
+    Change, Circuit, Learning, Observation, Observed, RESULTS_MIN, has_token, token_us,
 };
 use suanpan_model::{Amount, Bank, Capability, CardType, ChannelId, Conditions, Lsn, Success, TimestampMs};
 
@@ -58,13 +58,9 @@ impl Learner {
         let mut folded = self.folded();
         for seen in seen {
             let Some((index, conditions)) = self.channels.get(&seen.channel) else { continue };
-            let circuit =
-                |learning: &Learning| learning.channel(seen.channel).map(|known| known.health.circuit);
-            let before = circuit(&folded.learning).unwrap_or_default();
-            folded.learning.fold(&seen, conditions);
-            let after = circuit(&folded.learning).unwrap_or_default();
+            let change = folded.learning.fold(&seen, conditions);
             self.board.lanes[*index].tally.add(&seen);
-            self.board.lanes[*index].show(&seen, &folded.learning, conditions, before, after);
+            self.board.lanes[*index].show(&seen, &change, conditions);
         }
         folded.upto = durable;
     }
@@ -218,14 +214,7 @@ impl Lane {
     }
 
     /// Shows what an observation changed.
-    fn show(
-        &self,
-        seen: &Observation,
-        learning: &Learning,
-        conditions: &Conditions,
-        before: Circuit,
-        after: Circuit,
-    ) {
+    fn show(&self, seen: &Observation, change: &Change, conditions: &Conditions) {
         let amount = minor(seen.amount);
         match seen.what {
             Observed::Failed { .. } | Observed::NotSent { .. } | Observed::Closed { .. } => {
@@ -243,12 +232,13 @@ impl Lane {
             | Observed::Paid { was_dead: false, .. }
             | Observed::InDoubt { .. } => {}
         }
-        self.show_circuit(conditions, before, after);
-        if let Some(known) = learning.channel(seen.channel) {
-            self.latency_ms.store(known.health.latency_ms().unwrap_or(0), Ordering::Relaxed);
+        self.show_circuit(conditions, change.before, change.health.circuit);
+        self.latency_ms.store(change.health.latency_ms().unwrap_or(0), Ordering::Relaxed);
+        if let Some(whole) = change.whole {
+            self.success.store(packed(whole.success()), Ordering::Relaxed);
         }
-        if seen.result().is_some() {
-            self.show_success(seen, learning);
+        if let Some(part) = change.part.filter(|part| part.results() >= RESULTS_MIN) {
+            self.show_part((seen.bank, seen.card_type), packed(part.success()));
         }
     }
 
@@ -275,15 +265,7 @@ impl Lane {
         }
     }
 
-    fn show_success(&self, seen: &Observation, learning: &Learning) {
-        let whole = learning.window(seen.channel, None, None).and_then(|window| window.success());
-        self.success.store(packed(whole), Ordering::Relaxed);
-        let key = (seen.bank, seen.card_type);
-        let Some(window) = learning.window(seen.channel, seen.bank, seen.card_type) else { return };
-        if window.results() < RESULTS_MIN || key == (None, None) {
-            return;
-        }
-        let success = packed(window.success());
+    fn show_part(&self, key: (Option<Bank>, Option<CardType>), success: u32) {
         let parts = self.parts.load();
         if let Some(known) = parts.get(&key) {
             known.store(success, Ordering::Relaxed);

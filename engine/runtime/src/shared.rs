@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 use dashmap::DashMap;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use smol_str::SmolStr;
 use suanpan_core::ledger::CouponAccounts;
 use suanpan_core::order::{AccountFacts, Directory};
@@ -33,8 +33,9 @@ pub type Campaigns = FxHashMap<CampaignId, (Arc<Campaign>, AccountId)>;
 /// Accounts, platforms and campaigns, as orders look them up.
 #[derive(Default)]
 pub struct Registry {
-    accounts: DashMap<AccountId, AccountFacts>,
-    names: DashMap<AccountName, AccountId>,
+    accounts: DashMap<AccountId, AccountFacts, FxBuildHasher>,
+    /// Platforms choose the names, so their hash has a seed of its own in each process.
+    names: DashMap<AccountName, AccountId, foldhash::quality::RandomState>,
     policies: ArcSwap<FxHashMap<PlatformId, Arc<PlatformPolicy>>>,
     campaigns: ArcSwap<Campaigns>,
     next_number: AtomicU64,

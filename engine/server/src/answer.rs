@@ -21,16 +21,16 @@ const ROOM: usize = 512;
 /// # Errors
 /// `internal` when the body cannot be written, which is a bug.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Answered {
-    json_of(status, body, ROOM)
+    let mut bytes = Vec::with_capacity(ROOM);
+    written(status, serde_json::to_writer(&mut bytes, body).map(|()| bytes))
 }
 
-/// An answer with a body of JSON that takes some `room` bytes.
+/// An answer whose body of JSON was written.
 ///
 /// # Errors
-/// As [`json`].
-pub fn json_of(status: StatusCode, body: &impl Serialize, room: usize) -> Answered {
-    let mut bytes = Vec::with_capacity(room);
-    serde_json::to_writer(&mut bytes, body).map_err(|fault| {
+/// `internal` when it could not be written, which is a bug.
+pub fn written(status: StatusCode, body: serde_json::Result<Vec<u8>>) -> Answered {
+    let bytes = body.map_err(|fault| {
         tracing::error!(%fault, "an answer cannot be written");
         Problem::internal()
     })?;

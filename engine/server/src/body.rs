@@ -18,6 +18,12 @@ use crate::security::TakenBody;
 pub struct Body(Bytes);
 
 impl Body {
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Reads the body.
     ///
     /// # Errors
@@ -44,7 +50,12 @@ pub fn read_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Problem> 
     if bytes.trim_ascii_start().first() == Some(&b'[') {
         return Err(Problem::new(RejectCode::InvalidField, "", "a JSON object"));
     }
-    serde_json::from_slice(bytes).map_err(|error| json_problem(bytes, &error))
+    // Bytes that are text as a whole need not be looked at again string by string.
+    let read = match str::from_utf8(bytes) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(bytes),
+    };
+    read.map_err(|error| json_problem(bytes, &error))
 }
 
 fn json_problem(bytes: &[u8], error: &serde_json::Error) -> Problem {

@@ -2,6 +2,7 @@
 
 mod account;
 mod attributes;
+mod batch;
 mod campaign;
 mod channel;
 mod event;
@@ -29,6 +30,7 @@ mod text;
 mod tests;
 
 pub use account::{AccountIn, BalanceOut, StatementOut, TopUpIn, TopUpOut};
+pub use batch::{BatchOut, ResultOut, each_order};
 pub use campaign::{
     CampaignIn, CampaignOut, CustomerOut, FunderIn, IssueIn, IssuedOut, NamedCampaign, campaign,
 };

@@ -80,10 +80,14 @@ impl Encoder {
     /// Appends a number, seven bits a byte, the lowest first.
     #[inline]
     pub(crate) fn number(&mut self, number: u64) {
-        if number < 0x80 { self.byte((number & 0x7f) as u8) } else { self.several(number) }
+        match number {
+            0..0x80 => self.byte((number & 0x7f) as u8),
+            0x80..0x4000 => self.word((number & 0x7f) | 0x80 | number >> 7 << 8, 2),
+            _ => self.several(number),
+        }
     }
 
-    /// A number of more than one byte.
+    /// A number of three bytes and more.
     #[inline(never)]
     fn several(&mut self, number: u64) {
         let bits = u64::BITS - number.leading_zeros();

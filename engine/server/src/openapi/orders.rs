@@ -5,11 +5,10 @@ use suanpan_model::RejectCode::*;
 use super::operation::{Operation, Tag};
 use crate::endpoint;
 use crate::query::{EVENT_LIST, ORDERS, SUBMISSION, TIMED_PAGE};
-use crate::routes::orders::BatchOut;
 use crate::wire::{
-    AttemptsOut, BatchIn, DisputeLinesOut, DisputesOut, EmptyIn, ExceptionsOut, ExplainedOut, FinishIn,
-    LifeOut, Object, OrderIn, OrdersOut, ReceiptOut, RefundIn, RefundLinesOut, RefundsOut, ReleaseIn,
-    ReleaseLinesOut, ReleasesOut, ResolveIn, SmsCodeIn, SummaryOut,
+    AttemptsOut, BatchIn, BatchOut, DisputeLinesOut, DisputesOut, EmptyIn, ExceptionsOut, ExplainedOut,
+    FinishIn, LifeOut, Object, OrderIn, OrdersOut, ReceiptOut, RefundIn, RefundLinesOut, RefundsOut,
+    ReleaseIn, ReleaseLinesOut, ReleasesOut, ResolveIn, SmsCodeIn, SummaryOut,
 };
 
 /// What an order that is submitted can be refused with.

@@ -6,25 +6,23 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
-use schemars::JsonSchema;
-use serde::Serialize;
 use suanpan_model::command::OrderRef;
 use suanpan_model::order::{AttemptState, order_key};
 use suanpan_model::{Order, OrderId, OrderStatus, PlatformId, RejectCode, TimestampMs};
 use suanpan_runtime::{Command, Engine};
 
-use crate::answer::{self, Answered, json, json_of, replayed};
+use crate::answer::{self, Answered, json, replayed};
 use crate::body::{Body, read_json};
 use crate::identity::Caller;
 use crate::intake::Intake;
-use crate::problem::{Problem, ProblemBody};
+use crate::problem::Problem;
 use crate::query::{Parameters, SUBMISSION};
 use crate::state::{Names, State};
 use crate::submission::{Submitted, submit, submit_many};
 use crate::traces::made_order;
 use crate::wire::{
-    AttemptsOut, BatchIn, DisputesOut, LifeOut, NowOut, Object, OrderContext, OrderIn, Parsed, ReceiptOut,
-    RefundsOut, ReleasesOut, terms,
+    AttemptsOut, BatchOut, DisputesOut, LifeOut, NowOut, OrderContext, OrderIn, Parsed, RawBatchIn,
+    ReceiptOut, RefundsOut, ReleasesOut, ResultOut, each_order, terms,
 };
 
 /// First and longest pause between two looks at an order.
@@ -47,7 +45,8 @@ pub(super) async fn create(caller: Caller, state: Data<State>, request: HttpRequ
     };
     let is_replayed = submitted.summary.repeat && now.is_none();
     let status = if submitted.summary.repeat { StatusCode::OK } else { StatusCode::CREATED };
-    let answer = json(status, &ReceiptOut::new(submitted.summary.id, &submitted.terms, now))?;
+    let (receipt, mut bytes) = (ReceiptOut::new(submitted.summary.id, &submitted.terms, now), Vec::new());
+    let answer = answer::written(status, receipt.write(&mut bytes).map(|()| bytes))?;
     Ok(if is_replayed { replayed(answer) } else { answer })
 }
 
@@ -113,26 +112,6 @@ fn action(order: &Order) -> Option<&suanpan_model::PayerAction> {
     }
 }
 
-/// One result of a batch: what the order would have been answered alone.
-#[derive(Serialize, JsonSchema)]
-#[serde(untagged)]
-#[schemars(rename = "BatchResult")]
-enum ResultOut<'a> {
-    Receipt { status: u16, receipt: ReceiptOut<'a> },
-    Problem { status: u16, problem: ProblemBody<'a> },
-}
-
-/// Bytes that most results fit in.
-const RESULT_BYTES: usize = 320;
-
-/// What became of a batch.
-#[derive(Serialize, JsonSchema)]
-#[schemars(rename = "BatchResults")]
-pub(crate) struct BatchOut<'a> {
-    /// In the order of the orders.
-    results: Vec<ResultOut<'a>>,
-}
-
 pub(super) async fn batch(caller: Caller, state: Data<State>, body: Body) -> Answered {
     let read = read_batch(&body, &caller, &state)?;
     let mut places = Vec::with_capacity(read.len());
@@ -145,8 +124,8 @@ pub(super) async fn batch(caller: Caller, state: Data<State>, body: Body) -> Ans
         .into_iter()
         .map(|place| place.and_then(|()| submitted.next().unwrap_or_else(|| Err(Problem::internal()))))
         .collect();
-    let room = results.len() * RESULT_BYTES;
-    json_of(StatusCode::OK, &BatchOut { results: results.iter().map(result_out).collect() }, room)
+    let out = BatchOut { results: results.iter().map(result_out).collect() };
+    answer::written(StatusCode::OK, out.json())
 }
 
 fn result_out(result: &Result<Submitted, Problem>) -> ResultOut<'_> {
@@ -163,21 +142,15 @@ fn result_out(result: &Result<Submitted, Problem>) -> ResultOut<'_> {
 /// with it.
 fn read_batch(body: &Body, caller: &Caller, state: &State) -> Result<Vec<Result<Parsed, Problem>>, Problem> {
     let now = state.engine.now();
-    match body.read::<BatchIn<Object<OrderIn<'_>>>>() {
-        Ok(BatchIn { orders }) => {
-            check_count(orders.len(), state)?;
-            Ok(orders.iter().map(|order| self::read(order, caller, &state.engine, now)).collect())
-        }
-        Err(_) => {
-            let BatchIn { orders } = body.read::<crate::wire::RawBatchIn<'_>>()?;
-            check_count(orders.len(), state)?;
-            let one = |raw: &serde_json::value::RawValue| {
-                let order: OrderIn<'_> = read_json(raw.get().as_bytes())?;
-                self::read(&order, caller, &state.engine, now)
-            };
-            Ok(orders.into_iter().map(one).collect())
-        }
+    let read = |order: &OrderIn<'_>| self::read(order, caller, &state.engine, now);
+    if let Some(orders) = each_order(body.bytes(), state.orders_per_batch_max, read) {
+        check_count(orders.len(), state)?;
+        return Ok(orders);
     }
+    let RawBatchIn { orders } = body.read()?;
+    check_count(orders.len(), state)?;
+    let one = |raw: &serde_json::value::RawValue| read(&read_json(raw.get().as_bytes())?);
+    Ok(orders.into_iter().map(one).collect())
 }
 
 fn check_count(count: usize, state: &State) -> Result<(), Problem> {

@@ -52,6 +52,49 @@ impl<'a> ReceiptOut<'a> {
             now,
         }
     }
+
+    /// Appends the JSON of it, byte for byte as serde would write it, in a fraction of the time: a batch has thousands.
+    ///
+    /// # Errors
+    /// When serde, which writes what is rare, cannot: a bug.
+    pub fn write(&self, bytes: &mut Vec<u8>) -> serde_json::Result<()> {
+        let Self { order, order_no, amount, payable, subsidy, currency, kind, escrow, expires_at, now } =
+            self;
+        bytes.extend_from_slice(b"{\"order\":\"");
+        bytes.extend_from_slice(order.as_bytes());
+        bytes.extend_from_slice(b"\",\"order_no\":");
+        write_text(order_no, bytes)?;
+        let mut plain = |before: &[u8], value: &[u8]| {
+            bytes.extend_from_slice(before);
+            bytes.extend_from_slice(value);
+        };
+        plain(b",\"amount\":\"", amount.as_bytes());
+        plain(b"\",\"payable\":\"", payable.as_bytes());
+        plain(b"\",\"subsidy\":\"", subsidy.as_bytes());
+        plain(b"\",\"currency\":\"", currency.as_bytes());
+        plain(b"\",\"kind\":\"", kind.as_bytes());
+        plain(b"\",\"escrow\":", if *escrow { b"true" } else { b"false" });
+        plain(b",\"expires_at\":\"", expires_at.as_bytes());
+        plain(b"\"", b"");
+        if let Some(now) = now {
+            bytes.extend_from_slice(b",\"now\":");
+            serde_json::to_writer(&mut *bytes, now)?;
+        }
+        bytes.push(b'}');
+        Ok(())
+    }
+}
+
+/// Appends a JSON string; serde writes one that needs escapes.
+fn write_text(text: &str, bytes: &mut Vec<u8>) -> serde_json::Result<()> {
+    let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+    if !text.bytes().fold(true, |plain, byte| plain & is_plain(byte)) {
+        return serde_json::to_writer(bytes, text);
+    }
+    bytes.push(b'"');
+    bytes.extend_from_slice(text.as_bytes());
+    bytes.push(b'"');
+    Ok(())
 }
 
 /// Where an order stands.
@@ -133,6 +176,78 @@ impl SummaryOut {
             status: summary.status.name(),
             result,
             action: summary.action.as_ref().map(ActionOut::new),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use proptest::prelude::*;
+    use suanpan_model::{Amount, Currency, OrderStatus, TimestampMs};
+
+    use super::*;
+
+    /// What receipts are made of.
+    #[derive(Clone, Debug)]
+    pub struct Parts {
+        order: u64,
+        order_no: String,
+        amounts: [u64; 3],
+        currency: Currency,
+        escrow: bool,
+        expires_at: u64,
+        waits: Option<Option<String>>,
+    }
+
+    impl Parts {
+        /// The receipt.
+        pub fn receipt(&self) -> ReceiptOut<'_> {
+            let [amount, payable, subsidy] =
+                self.amounts.map(|minor| Short::amount(Amount::from_minor(minor), self.currency));
+            let now = self.waits.as_ref().map(|url| {
+                let action = url.as_ref().map(|url| PayerAction::Redirect(url.into()));
+                NowOut::new(OrderStatus::Pending, action.as_ref())
+            });
+            ReceiptOut {
+                order: Short::order(OrderId(self.order)),
+                order_no: &self.order_no,
+                amount,
+                payable,
+                subsidy,
+                currency: self.currency.code(),
+                kind: "gateway",
+                escrow: self.escrow,
+                expires_at: Instant::new(TimestampMs(self.expires_at)),
+                now,
+            }
+        }
+    }
+
+    /// Receipts of every kind, some with texts that need escapes.
+    pub fn receipts() -> impl Strategy<Value = Parts> {
+        let texts = prop_oneof!["[ -~]{0,12}", any::<String>()];
+        let waits = proptest::option::of(proptest::option::of(any::<String>()));
+        let amounts = proptest::array::uniform3(0..=Amount::MAX.minor());
+        let currencies = proptest::sample::select(Currency::ALL.to_vec());
+        (any::<u64>(), texts, amounts, currencies, any::<bool>(), any::<u64>(), waits).prop_map(
+            |(order, order_no, amounts, currency, escrow, expires_at, waits)| Parts {
+                order,
+                order_no,
+                amounts,
+                currency,
+                escrow,
+                expires_at,
+                waits,
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn receipts_are_written_as_serde_writes_them(parts in receipts()) {
+            let (receipt, mut bytes) = (parts.receipt(), Vec::new());
+            receipt.write(&mut bytes).unwrap();
+            prop_assert_eq!(String::from_utf8(bytes).unwrap(), serde_json::to_string(&receipt).unwrap());
         }
     }
 }

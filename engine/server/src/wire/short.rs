@@ -53,6 +53,12 @@ impl Short {
         str::from_utf8(&self.bytes[self.begin..]).unwrap_or_default()
     }
 
+    /// The bytes of the text.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[self.begin..]
+    }
+
     fn put(&mut self, byte: u8) {
         self.begin -= 1;
         self.bytes[self.begin] = byte;
@@ -137,6 +143,15 @@ impl Instant {
         match self {
             Self::Short(text) => text.as_str(),
             Self::Long(text) => text,
+        }
+    }
+
+    /// The bytes of the text.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Short(text) => text.as_bytes(),
+            Self::Long(text) => text.as_bytes(),
         }
     }
 }

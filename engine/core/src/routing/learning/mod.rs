@@ -54,10 +54,24 @@ pub fn token_us(conditions: &Conditions) -> Option<u64> {
     conditions.rate_limit.map(|limit| 1_000_000 / u64::from(limit.per_second.max(1)))
 }
 
+/// What an observation changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The channel's circuit before.
+    pub before: Circuit,
+    /// Its health now.
+    pub health: Health,
+    /// All of its results, where there is a new one.
+    pub whole: Option<Window>,
+    /// Its results with cards of this type of this bank, where there is a new one and bank or type are known.
+    pub part: Option<Window>,
+}
+
 impl Learning {
     /// Folds in an observation; `conditions` are the channel's.
-    pub fn fold(&mut self, seen: &Observation, conditions: &Conditions) {
+    pub fn fold(&mut self, seen: &Observation, conditions: &Conditions) -> Change {
         let learned = self.channels.entry(seen.channel).or_default();
+        let before = learned.health.circuit;
         learned.health.fold(seen, &conditions.health);
         learned.volume.fold(seen);
         if seen.what == Observed::Started
@@ -65,14 +79,19 @@ impl Learning {
         {
             learned.bucket_full_us = learned.bucket_full_us.max(seen.at.0.saturating_mul(1_000)) + token_us;
         }
+        let mut change = Change { before, health: learned.health, whole: None, part: None };
         if let Some(good) = seen.result() {
             let whole: WindowKey = (seen.channel, None, None);
             let part: WindowKey = (seen.channel, seen.bank, seen.card_type);
-            self.windows.entry(whole).or_default().push(good);
-            if part != whole {
-                self.windows.entry(part).or_default().push(good);
-            }
+            let mut push = |key| {
+                let window = self.windows.entry(key).or_default();
+                window.push(good);
+                *window
+            };
+            change.whole = Some(push(whole));
+            change.part = (part != whole).then(|| push(part));
         }
+        change
     }
 
     /// Folds in what an observation says about health alone.
