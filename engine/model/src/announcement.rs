@@ -48,6 +48,15 @@ impl AnnouncementId {
     /// Before every announcement.
     pub const FIRST: Self = Self { lsn: Lsn(0), place: 0 };
 
+    /// The least number above it.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        match self.place.checked_add(1) {
+            Some(place) => Self { lsn: self.lsn, place },
+            None => Self { lsn: self.lsn.next(), place: 0 },
+        }
+    }
+
     /// Reads what [`Display`](std::fmt::Display) writes; nothing when it is something else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

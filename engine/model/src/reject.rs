@@ -69,6 +69,8 @@ codes! {
     UnknownCampaign = "unknown_campaign", 404;
     /// The event is not known on this platform.
     UnknownEvent = "unknown_event", 404;
+    /// What happened is so long ago that it is no longer kept.
+    EventExpired = "event_expired", 410;
     /// The platform has no address to be notified at.
     NoNotifyUrl = "no_notify_url", 409;
     /// The amount is zero.

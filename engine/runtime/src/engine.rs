@@ -31,7 +31,7 @@ use crate::shared::Shared;
 use crate::start::Running;
 
 pub use coupons::{CampaignState, CustomerCoupons};
-pub use lists::{AnnouncedQuery, Page};
+pub use lists::{AnnouncedQuery, Listed, Page};
 
 /// Counters since the start of the process, and gauges.
 #[derive(Clone, Debug, Default)]

@@ -23,6 +23,9 @@ pub enum EngineFault {
         /// The first finding.
         first: String,
     },
+    /// The engine is ending.
+    #[error("the engine is ending")]
+    Ended,
     /// Something did not happen in time.
     #[error("{0} did not happen in time; look at the log for what holds it up")]
     Late(&'static str),

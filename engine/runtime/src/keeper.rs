@@ -15,9 +15,10 @@ use serde::{Deserialize, Serialize};
 use suanpan_core::routing::learning::Learning;
 use suanpan_model::{Lsn, OrderId};
 
-use crate::codec::encode_row;
+use crate::codec::{decode_row, encode_row};
 use crate::log_writer::LogMessage;
 use crate::messages::{AnnouncedRows, Finished, FinishedOrder, KeeperMessage, Rows};
+use crate::retention::{Expiry, PORTION_ROWS, Portion, portion};
 use crate::shared::Shared;
 use crate::statements::ChunkRow;
 use crate::store::{ArchiveBatch, Store, StoreFault};
@@ -82,6 +83,8 @@ pub struct Keeper<L> {
 enum Work {
     /// Write the announcements that were gathered.
     Announce,
+    /// Remove a portion of what malls were told, then tell whoever waits for it.
+    Expire(Expiry, tokio::sync::oneshot::Sender<()>),
     /// Feed the archive with what was gathered.
     Feed,
     /// The same, then tell whoever waits for it.
@@ -186,6 +189,7 @@ impl<L: Listeners> Keeper<L> {
             }
             KeeperMessage::Statements { shard, lines } => self.statements.push((shard, lines.no, lines.rows)),
             KeeperMessage::Checkpoint(rows) => self.work = Some(Work::Rows(rows)),
+            KeeperMessage::Expire(expiry, done) => self.work = Some(Work::Expire(expiry, done)),
             KeeperMessage::Flush(done) => self.work = Some(Work::Flush(done)),
             KeeperMessage::Stop => self.work = Some(Work::Stop),
         }
@@ -213,13 +217,12 @@ impl<L: Listeners> Keeper<L> {
             match self.try_work(&work) {
                 Ok(next) => {
                     self.told = false;
-                    let stops = matches!(work, Work::Stop);
-                    if let Work::Flush(done) = work {
-                        // Whoever asked may have given up waiting.
-                        let _ = done.send(());
-                    }
-                    if stops {
-                        return Step::Stopped;
+                    // Whoever asked may have given up waiting.
+                    match work {
+                        Work::Stop => return Step::Stopped,
+                        Work::Flush(done) => drop(done.send(())),
+                        Work::Expire(_, done) => drop(done.send(())),
+                        Work::Announce | Work::Feed | Work::Rows(_) | Work::Seal { .. } => {}
                     }
                     self.work = next;
                 }
@@ -243,6 +246,7 @@ impl<L: Listeners> Keeper<L> {
     fn try_work(&mut self, work: &Work) -> Result<Option<Work>, (StoreFault, &'static str)> {
         match work {
             Work::Announce => self.try_announce().map(|()| None),
+            Work::Expire(expiry, _) => self.try_expire(expiry).map(|()| None),
             Work::Feed | Work::Flush(_) | Work::Stop => self.try_feed().map(|()| None),
             Work::Rows(rows) => {
                 self.try_feed()?;
@@ -295,6 +299,30 @@ impl<L: Listeners> Keeper<L> {
         self.announced_rows = 0;
         self.shared.announced.tell();
         Ok(())
+    }
+
+    /// Removes a portion of what malls were told, as far as a restart would not tell it again.
+    fn try_expire(&self, expiry: &Expiry) -> Result<(), (StoreFault, &'static str)> {
+        let fault = |fault| (fault, "what malls were told long ago cannot be removed");
+        // One that cannot be read stops the next start; until then everything stays.
+        let sealed = self.store.checkpoint_meta().map_err(fault)?;
+        let Some(sealed) = sealed.and_then(|meta| decode_row::<CheckpointMeta>(&meta).ok()) else {
+            return Ok(());
+        };
+        let platform = expiry.platform.0;
+        let expired = self.store.announcements_expired(platform).map_err(fault)?;
+        let rows = |after| self.store.announcements(platform, after, PORTION_ROWS).map_err(fault);
+        // What a crash has brought back goes first.
+        let mut rows_found = rows(expired.removed)?;
+        rows_found.retain(|((_, lsn, place), _)| (*lsn, *place) <= expired.upto);
+        rows_found.extend(rows(expired.upto)?);
+        let decoded = rows_found.iter().map(|(key, row)| (*key, decode_row(row).ok()));
+        match portion(decoded, expiry, sealed.replay_from) {
+            Some(Portion { upto, removed }) => {
+                self.store.expire_announcements(platform, upto, &removed).map_err(fault)
+            }
+            None => Ok(()),
+        }
     }
 
     /// A shard has written its last rows of a checkpoint; the seal follows when it was the last shard.

@@ -25,6 +25,7 @@ pub mod options;
 pub mod order_list;
 pub mod order_shard;
 pub mod recovery;
+pub mod retention;
 pub mod rulebook;
 pub mod shared;
 mod start;
@@ -34,7 +35,7 @@ pub mod tally;
 pub mod timers;
 
 pub use api::{Answer, AnswerSink, Command, Reply, Request};
-pub use engine::{AnnouncedQuery, CampaignState, CustomerCoupons, Engine, EngineStats, Page};
+pub use engine::{AnnouncedQuery, CampaignState, CustomerCoupons, Engine, EngineStats, Listed, Page};
 pub use fault::EngineFault;
 pub use hand_out::shards as shards_of;
 pub use limits::Limits;

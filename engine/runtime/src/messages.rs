@@ -16,6 +16,7 @@ use suanpan_model::{
 
 use crate::codec::write_marked_row;
 use crate::order_list::Indexed;
+use crate::retention::Expiry;
 use crate::statements::HandOver;
 use crate::store::{Bytes, CheckpointRows};
 
@@ -208,8 +209,19 @@ pub enum KeeperMessage {
     },
     /// Part of a checkpoint.
     Checkpoint(Rows),
+    /// Remove a portion of what malls were told and that is no longer kept, then answer.
+    Expire(Expiry, tokio::sync::oneshot::Sender<()>),
     /// Archive what there is, then answer.
     Flush(crossbeam::channel::Sender<()>),
     /// Archive what there is and end.
     Stop,
+}
+
+impl KeeperMessage {
+    /// Asks for a portion to be removed; the receiver hears when that is done.
+    #[must_use]
+    pub fn expire(expiry: Expiry) -> (Self, tokio::sync::oneshot::Receiver<()>) {
+        let (done, answer) = tokio::sync::oneshot::channel();
+        (Self::Expire(expiry, done), answer)
+    }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use common::{Mall, PLATFORM, channels, mall, release, run};
 use suanpan_model::event::EventKind;
 use suanpan_model::*;
-use suanpan_runtime::{AnnouncedQuery, Engine, OrderQuery};
+use suanpan_runtime::{AnnouncedQuery, Engine, Listed, OrderQuery};
 
 fn everything() -> OrderQuery {
     OrderQuery {
@@ -160,7 +160,7 @@ fn what_happened_is_listed_by_kind_and_time() {
         }
         let query = AnnouncedQuery {
             platform: PLATFORM,
-            kind: EventKind::Released,
+            listed: Listed::Releases,
             before: None,
             from: TimestampMs(0),
             until: TimestampMs::NEVER,
@@ -176,7 +176,7 @@ fn what_happened_is_listed_by_kind_and_time() {
             }
         };
         // They are written down soon after they happened, in their order; a refund was the last.
-        let refunds = AnnouncedQuery { kind: EventKind::RefundStarted, limit: 1, ..query.clone() };
+        let refunds = AnnouncedQuery { listed: Listed::Refunds, limit: 1, ..query.clone() };
         while list(refunds.clone()).await.len() < 6 {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
@@ -185,7 +185,7 @@ fn what_happened_is_listed_by_kind_and_time() {
         assert_eq!(list(between).await, ["A-3", "A-2", "A-1"]);
         assert_eq!(list(AnnouncedQuery { until: at[0], ..query.clone() }).await, [""; 0]);
         assert_eq!(list(refunds).await.len(), 6);
-        let disputes = AnnouncedQuery { kind: EventKind::DisputeOpened, ..query };
+        let disputes = AnnouncedQuery { listed: Listed::Disputes, ..query };
         assert_eq!(list(disputes).await, [""; 0]);
         mall.engine.shutdown().await.unwrap();
     });

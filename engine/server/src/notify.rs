@@ -10,6 +10,7 @@ mod counts;
 mod delivery;
 mod http;
 mod outbox;
+mod retention;
 mod schedule;
 mod worker;
 

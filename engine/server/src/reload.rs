@@ -162,6 +162,7 @@ fn fixed(now: &Config, next: &Config) -> Vec<String> {
     check("channels", now.channels == next.channels);
     check("security, other than keys, certificates and the files of TLS", own_part(now) == own_part(next));
     check("traces", now.traces == next.traces);
+    check("notifications", now.notifications == next.notifications);
     check("log.format", now.log.format == next.log.format);
     let urls =
         |config: &Config| config.platforms.iter().map(|one| one.notify_url.clone()).collect::<Vec<_>>();

@@ -223,9 +223,14 @@ fn start_notifier(
 ) -> Result<Notifier, NotifyFault> {
     let target =
         |platform: &PlatformConfig| Target { platform: platform.policy.id, url: platform.notify_url.clone() };
-    let targets = config.platforms.iter().filter(|platform| platform.policy.announces).map(target).collect();
+    let (told, untold): (Vec<_>, Vec<_>) =
+        config.platforms.iter().partition(|platform| platform.policy.announces);
+    let (targets, untold) = (
+        told.into_iter().map(target).collect(),
+        untold.iter().map(|platform| platform.policy.id).collect::<Vec<_>>(),
+    );
     let signer: Arc<dyn Signer> = Arc::clone(security) as Arc<dyn Signer>;
-    Notifier::start(engine, targets, &config.notifications, &signer)
+    Notifier::start(engine, targets, &untold, &config.notifications, &signer)
 }
 
 /// What the thread of the server works with.

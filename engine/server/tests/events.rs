@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use common::{MALL, Shop, paid, with};
 use serde_json::{Value, json};
+use suanpan_model::DurationMs;
 use suanpan_server::Config;
 use suanpan_server::config::Principal;
 use suanpan_server::notify::{Guard, Schedule};
@@ -341,5 +342,90 @@ async fn what_cannot_be_asked_is_refused() {
     let again = shop.post(&format!("{MALL}/events/{id}/resend"), &json!({})).await.problem();
     assert_eq!((again.0, &*again.1), (409, "no_notify_url"));
     assert_eq!(shop.get(&format!("{MALL}/events/{id}")).await.ok()["delivery"], Value::Null);
+    shop.close().await;
+}
+
+/// Events are kept for the shortest time that there is, and looked at all the time.
+fn forgetful(config: &mut Config) {
+    config.notifications.events_kept = Some(DurationMs(1));
+    config.notifications.expires_every = Duration::from_millis(20);
+}
+
+#[actix_web::test]
+async fn events_are_kept_for_a_time_but_for_what_has_to_be_told_and_what_lists_need() {
+    let mall = Mall::open(&[204]).await;
+    let told = told_at(&mall, &[60_000]);
+    // Everything is kept, and the first order is told of.
+    let shop = Shop::open_with(TempDir::new().unwrap(), &told).await;
+    settled(&shop, "N-1").await;
+    until("three notifications", async || mall.heard_of("N-1").len() == 3).await;
+    let first = events(&shop, "").await;
+    let ids: Vec<&str> =
+        first["events"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
+    let delivered = async |shop: &Shop| {
+        let found = shop.get(&format!("{MALL}/deliveries?state=delivered")).await.ok();
+        found["deliveries"].as_array().unwrap().len()
+    };
+    until("deliveries", async || delivered(&shop).await == 3).await;
+    let page = events(&shop, "?limit=1").await["next"].as_str().unwrap().to_owned();
+
+    // Now the mall takes nothing, and events are kept for no time at all.
+    mall.answers(&[500]);
+    let dir = shop.close().await;
+    let shop = Shop::open_with(dir, |config| {
+        told(config);
+        forgetful(config);
+    })
+    .await;
+    // What was told goes, and with it what became of its deliveries.
+    until("what was told to go", async || delivered(&shop).await == 0).await;
+    assert_eq!(events(&shop, "").await["events"], json!([]));
+    let last = *ids.last().unwrap();
+    let table = [
+        (format!("events?after={page}"), "after"),
+        (format!("events/{}", ids[0]), "event"),
+        (format!("events/{last}"), "event"),
+    ];
+    for (path, field) in &table {
+        let told = shop.get(&format!("{MALL}/{path}")).await.problem();
+        assert_eq!(told, (410, "event_expired".to_owned(), (*field).to_owned()), "{path}");
+    }
+    let again = shop.post(&format!("{MALL}/events/{last}/resend"), &json!({})).await.problem();
+    assert_eq!((again.0, &*again.1), (410, "event_expired"));
+    // Whoever has read everything missed nothing.
+    let nothing = events(&shop, &format!("?after={last}")).await;
+    assert_eq!((&nothing["events"], &nothing["next"]), (&json!([]), &json!(last)));
+    assert_eq!(events(&shop, "").await["next"], last);
+    // Lists go back to the first order.
+    let releases = shop.get(&format!("{MALL}/releases")).await.ok();
+    assert_eq!(releases["releases"][0]["order_no"], "N-1", "{releases}");
+
+    // What the mall has still to be told stays, however old it is, also where a checkpoint has it.
+    settled(&shop, "N-2").await;
+    until("failed tries", async || mall.heard_of("N-2").len() == 3).await;
+    shop.engine.checkpoint().await.unwrap();
+    actix_rt::time::sleep(Duration::from_millis(200)).await;
+    let kept = events(&shop, "").await;
+    assert_eq!(kept["events"].as_array().unwrap().len(), 3, "{kept}");
+    let pending = shop.get(&format!("{MALL}/deliveries")).await.ok();
+    assert_eq!(pending["deliveries"].as_array().unwrap().len(), 3);
+    let dir = shop.close().await;
+
+    // The mall is back, and hears all of it; then it goes.
+    mall.answers(&[204]);
+    let shop = Shop::open_with(dir, |config| {
+        told_at(&mall, &[60_000])(config);
+        forgetful(config);
+    })
+    .await;
+    for event in kept["events"].as_array().unwrap() {
+        shop.post(&format!("{MALL}/events/{}/resend", event["id"].as_str().unwrap()), &json!({})).await;
+    }
+    until("all of it", async || mall.heard_of("N-2").len() == 6).await;
+    until("nothing left", async || events(&shop, "").await["events"] == json!([])).await;
+    let releases = shop.get(&format!("{MALL}/releases")).await.ok();
+    let released: Vec<&Value> =
+        releases["releases"].as_array().unwrap().iter().map(|one| &one["order_no"]).collect();
+    assert_eq!(released, ["N-2", "N-1"]);
     shop.close().await;
 }

@@ -9,16 +9,17 @@ use std::sync::Arc;
 use suanpan_channels::Simulator;
 use suanpan_core::invariants::Invariant;
 use suanpan_model::policy::LatePayment;
-use suanpan_model::{AccountId, Amount, AttemptNo, Order, OrderId, TimestampMs};
+use suanpan_model::{AccountId, Amount, AnnouncementId, AttemptNo, Lsn, Order, OrderId, TimestampMs};
 use suanpan_runtime::clock::{Clock, ManualClock};
 use suanpan_runtime::journal::FaultyStorage;
 use suanpan_runtime::log_writer::LogMessage;
+use suanpan_runtime::retention::Expiry;
 use suanpan_runtime::store::MemoryTables;
 
 use crate::dice::Dice;
 use crate::mall::{Cast, Mall};
 use crate::oracle::coverage::Coverage;
-use crate::plan::{Plan, Sabotage};
+use crate::plan::{PLATFORM, Plan, Sabotage};
 use crate::process::{Actor, Ground, Message, Process};
 use crate::tap;
 
@@ -43,6 +44,11 @@ const HEALED_WITHIN_MS: u64 = 12 * 3_600_000;
 
 /// Steps after which a life is called endless.
 const STEPS_MAX: u64 = 3_000_000;
+
+/// How long what the mall is told is kept, where it is not kept for good.
+const EVENTS_KEPT_MS: u64 = 10_000;
+/// Nobody is still to be told.
+const PAST_ALL: AnnouncementId = AnnouncementId { lsn: Lsn(u64::MAX), place: u8::MAX };
 
 /// What became of a life.
 #[derive(Clone, Debug, Default)]
@@ -289,6 +295,11 @@ impl Life {
                 self.feed_due = false;
                 if let Some(process) = &mut self.process {
                     process.feed();
+                    // In half of the lives, so that the other half compares everything that was ever told.
+                    if self.plan.seed.is_multiple_of(2) {
+                        let before = TimestampMs(self.now.saturating_sub(EVENTS_KEPT_MS));
+                        process.expire(Expiry { platform: PLATFORM, before, needed_from: PAST_ALL });
+                    }
                     if process.keeper_refused {
                         self.after(250, Item::Retry(Actor::Keeper));
                     }

@@ -24,6 +24,7 @@ use suanpan_runtime::messages::{
 };
 use suanpan_runtime::order_shard::{self, OrderShard};
 use suanpan_runtime::recovery::{Purpose, Settings, Threads, recover_with};
+use suanpan_runtime::retention::Expiry;
 use suanpan_runtime::rulebook::RuleBook;
 use suanpan_runtime::shared::{Counters, Feed, Gate, Registry, Shared, Tidings};
 use suanpan_runtime::statements::HandOver;
@@ -527,6 +528,14 @@ impl Process {
     pub fn feed(&mut self) {
         if self.keeper.has_gathered() && !self.keeper_refused {
             self.keeper.feed();
+            self.keeper_refused = self.keeper.step() == keeper::Step::Refused;
+        }
+    }
+
+    /// Whoever tells malls lets the keeper remove a portion of what is old.
+    pub fn expire(&mut self, expiry: Expiry) {
+        if !self.keeper_refused {
+            self.keeper.take(KeeperMessage::expire(expiry).0);
             self.keeper_refused = self.keeper.step() == keeper::Step::Refused;
         }
     }

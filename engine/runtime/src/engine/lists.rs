@@ -35,13 +35,39 @@ pub struct Page<T, C> {
     pub next: Option<C>,
 }
 
+/// What there are lists of. The announcements that they are made of are kept for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// Releases.
+    Releases,
+    /// Refunds.
+    Refunds,
+    /// Disputes.
+    Disputes,
+}
+
+impl Listed {
+    /// Every list.
+    pub const ALL: [Self; 3] = [Self::Releases, Self::Refunds, Self::Disputes];
+
+    /// What is announced of each line.
+    #[must_use]
+    pub const fn kind(self) -> EventKind {
+        match self {
+            Self::Releases => EventKind::Released,
+            Self::Refunds => EventKind::RefundStarted,
+            Self::Disputes => EventKind::DisputeOpened,
+        }
+    }
+}
+
 /// Which announcements a list has.
 #[derive(Clone, Debug)]
 pub struct AnnouncedQuery {
     /// Whose.
     pub platform: PlatformId,
     /// What happened.
-    pub kind: EventKind,
+    pub listed: Listed,
     /// Only earlier ones: the cursor.
     pub before: Option<AnnouncementId>,
     /// Only of what happened at or after this instant.
@@ -213,7 +239,7 @@ fn announced_page(
         if at < early {
             break;
         }
-        if announced.announcement.kind == query.kind && at >= query.from && at < query.until {
+        if announced.announcement.kind == query.listed.kind() && at >= query.from && at < query.until {
             page.items.push(announced);
         }
         if page.items.len() == query.limit || place + 1 == LOOKED_AT_MAX {

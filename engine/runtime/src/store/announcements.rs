@@ -8,8 +8,19 @@ use super::{Bytes, Store, StoreFault};
 /// From this many rows on, they go in as a sorted run; below, the syncs of a run cost more.
 const RUN_FROM_ROWS: usize = 4_096;
 
+const META_EXPIRED: &[u8] = b"expired";
+
 /// Platform, log position, place in the record.
 pub type AnnouncementKey = (u32, u64, u8);
+
+/// What of a platform's announcements is not there any more: positions, 0 while everything is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expired {
+    /// Up to here it is gone. From here to `upto`, a crash may have kept some of it.
+    pub removed: (u64, u8),
+    /// Up to here nobody may rely on any of it.
+    pub upto: (u64, u8),
+}
 
 impl Store {
     /// Adds announcements; adding one again changes nothing. Durable at the latest with the next sealed checkpoint: until
@@ -91,12 +102,70 @@ impl Store {
         self.announcement_key(&key).map(Some)
     }
 
+    /// Removes announcements for a platform: first of those that had expired before, what a crash may have kept; then, once it
+    /// is noted durably that those up to `upto` expire, of these. A call that failed is made again with what there is then.
+    ///
+    /// # Errors
+    /// As [`Store::announce`].
+    pub fn expire_announcements(
+        &self,
+        platform: u32,
+        upto: (u64, u8),
+        removed: &[AnnouncementKey],
+    ) -> Result<(), StoreFault> {
+        let before = self.announcements_expired(platform)?.upto;
+        let (left, fresh): (Vec<_>, Vec<_>) =
+            removed.iter().partition(|(_, lsn, place)| (*lsn, *place) <= before);
+        self.remove_announcements(&left)?;
+        if upto > before {
+            // Writes survive up to one point: whoever sees this note finds nothing of what went before it.
+            let note = [before, upto].map(position_bytes).concat();
+            self.put_meta_durably("note what expired", &expired_key(platform), &note)?;
+        }
+        self.remove_announcements(&fresh)
+    }
+
+    fn remove_announcements(&self, keys: &[&AnnouncementKey]) -> Result<(), StoreFault> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let changes = keys.iter().map(|key| -> Change { (key_bytes(**key).into(), None) }).collect();
+        let removed = self.inner.tables.write(Space::Announcements, changes);
+        removed.map_err(|e| self.fault("remove announcements", e))
+    }
+
+    /// What of the announcements for a platform is not there any more.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn announcements_expired(&self, platform: u32) -> Result<Expired, StoreFault> {
+        let Some(row) = self.meta_row("read what expired", &expired_key(platform))? else {
+            return Ok(Expired::default());
+        };
+        let note: [u8; 18] = self.array("meta", &row)?;
+        let [removed, upto] = [&note[..9], &note[9..]].map(|position| {
+            let lsn = position[..8].iter().fold(0, |lsn, byte| lsn << 8 | u64::from(*byte));
+            (lsn, position[8])
+        });
+        Ok(Expired { removed, upto })
+    }
+
     fn announcement_key(&self, bytes: &[u8]) -> Result<AnnouncementKey, StoreFault> {
         let bytes: [u8; 13] = self.array("announcements", bytes)?;
         let [p0, p1, p2, p3, l0, l1, l2, l3, l4, l5, l6, l7, place] = bytes;
         let lsn = u64::from_be_bytes([l0, l1, l2, l3, l4, l5, l6, l7]);
         Ok((u32::from_be_bytes([p0, p1, p2, p3]), lsn, place))
     }
+}
+
+fn expired_key(platform: u32) -> Vec<u8> {
+    [META_EXPIRED, &platform.to_be_bytes()].concat()
+}
+
+fn position_bytes((lsn, place): (u64, u8)) -> [u8; 9] {
+    let mut bytes = [place; 9];
+    bytes[..8].copy_from_slice(&lsn.to_be_bytes());
+    bytes
 }
 
 fn key_bytes((platform, lsn, place): AnnouncementKey) -> [u8; 13] {

@@ -35,7 +35,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-pub use announcements::AnnouncementKey;
+pub use announcements::{AnnouncementKey, Expired};
 pub use archive::{ArchiveBatch, StatementChunk};
 pub use backend::{Backend, Change, Rows, Space};
 pub use checkpoint::{CheckpointRows, Table};

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 use serde::Deserialize;
+use suanpan_model::DurationMs;
 
 use super::ConfigFault;
 use super::read::within;
@@ -13,6 +14,10 @@ use crate::notify::{Guard, NotifierOptions, Schedule};
 const WAITS_MAX: usize = 64;
 /// Longest wait in seconds.
 const WAIT_MAX_S: u64 = 7 * 24 * 3_600;
+/// Longest time that events are kept, unless it is for good.
+const KEPT_MAX_DAYS: u64 = 36_500;
+/// Events are kept for days: some minutes more are as good.
+const EXPIRES_EVERY: Duration = Duration::from_secs(600);
 
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -21,17 +26,25 @@ pub(super) struct RawNotifications {
     timeout_ms: u64,
     in_flight_max: usize,
     allow_internal_addresses: bool,
+    events_kept_days: u64,
 }
 
 impl Default for RawNotifications {
     fn default() -> Self {
-        Self { schedule_s: None, timeout_ms: 5_000, in_flight_max: 16, allow_internal_addresses: false }
+        Self {
+            schedule_s: None,
+            timeout_ms: 5_000,
+            in_flight_max: 16,
+            allow_internal_addresses: false,
+            events_kept_days: 90,
+        }
     }
 }
 
 pub(super) fn options(raw: RawNotifications) -> Result<NotifierOptions, ConfigFault> {
     within("notifications.timeout_ms", raw.timeout_ms, 1..=60_000)?;
     within("notifications.in_flight_max", raw.in_flight_max, 1..=256)?;
+    within("notifications.events_kept_days", raw.events_kept_days, 0..=KEPT_MAX_DAYS)?;
     let schedule = match raw.schedule_s {
         None => Schedule::default(),
         Some(waits) => {
@@ -47,6 +60,8 @@ pub(super) fn options(raw: RawNotifications) -> Result<NotifierOptions, ConfigFa
         guard: Guard { allow_internal: raw.allow_internal_addresses },
         timeout: Duration::from_millis(raw.timeout_ms),
         in_flight_max: raw.in_flight_max,
+        events_kept: (raw.events_kept_days > 0).then(|| DurationMs::from_days(raw.events_kept_days)),
+        expires_every: EXPIRES_EVERY,
     })
 }
 

@@ -30,9 +30,18 @@ fn an_empty_file_is_a_configuration_without_platforms() {
 }
 
 #[test]
+fn events_are_kept_for_ninety_days_for_as_many_as_it_says_or_for_good() {
+    let kept = |text: &str| Config::parse(text).unwrap().notifications.events_kept;
+    let days = |days| Some(suanpan_model::DurationMs::from_days(days));
+    let said = |days: u32| kept(&format!("[notifications]\nevents_kept_days = {days}"));
+    assert_eq!((kept(""), Config::builtin().unwrap().notifications.events_kept), (days(90), days(90)));
+    assert_eq!((said(1), said(36_500), said(0)), (days(1), days(36_500), None));
+}
+
+#[test]
 fn every_fault_names_its_key_and_what_was_expected() {
     let platform = "[[platform]]\nid = 1\nname = \"p\"\n";
-    let table: [(String, &[&str]); 38] = [
+    let table: [(String, &[&str]); 39] = [
         ("[server]\nlisten = \"nowhere\"".into(), &["server.listen", "127.0.0.1:8080", "nowhere"]),
         ("[server]\nlisten = 5".into(), &["listen", "string"]),
         ("[server]\nbody_limit_kib = 0".into(), &["server.body_limit_kib", "from 1"]),
@@ -42,6 +51,7 @@ fn every_fault_names_its_key_and_what_was_expected() {
         ("[traces]\ncollector = \"collector\"".into(), &["traces.collector", "http://127.0.0.1:4318"]),
         ("[traces]\ncollector = \"http://a:b@c\"".into(), &["traces.collector", "without user"]),
         ("[traces]\nsample_percent = 101".into(), &["traces.sample_percent", "from 0 to 100"]),
+        ("[notifications]\nevents_kept_days = 36501".into(), &["events_kept_days", "from 0 to 36500"]),
         ("[data]\ndir = \"\"".into(), &["data.dir", "directory"]),
         ("[log]\nformat = \"xml\"".into(), &["log.format", "text or json"]),
         ("[log]\nlevel = \"a=b=c\"".into(), &["log.level", "directives"]),

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use suanpan_model::AnnouncementId;
+use suanpan_model::{AnnouncementId, TimestampMs};
 use suanpan_runtime::tally::DurationTally;
 
 use super::delivery::Try;
@@ -90,6 +90,8 @@ pub struct Counts {
     pub deliveries: DurationTally,
     /// The oldest that is pending, and up to which one everything was taken up.
     oldest: Mutex<(Option<AnnouncementId>, AnnouncementId)>,
+    /// What happened before this instant may be gone.
+    expired_before_ms: AtomicU64,
 }
 
 impl Default for Counts {
@@ -102,6 +104,7 @@ impl Default for Counts {
             answers: DurationTally::new(&ANSWER_BOUNDS_US),
             deliveries: DurationTally::new(&DELIVERY_BOUNDS_US),
             oldest: Mutex::new((None, AnnouncementId::FIRST)),
+            expired_before_ms: AtomicU64::new(0),
         }
     }
 }
@@ -122,6 +125,24 @@ impl Counts {
     pub fn stands(&self, pending: usize, oldest: Option<AnnouncementId>, taken_up_to: AnnouncementId) {
         self.pending.store(pending as u64, Ordering::Relaxed);
         *self.oldest.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = (oldest, taken_up_to);
+    }
+
+    /// From this number on, the mall has still to be told.
+    #[must_use]
+    pub fn needed_from(&self) -> AnnouncementId {
+        let (oldest, taken_up_to) = self.oldest();
+        oldest.unwrap_or(taken_up_to.next())
+    }
+
+    /// What happened before this instant may be gone.
+    #[must_use]
+    pub fn expired_before(&self) -> TimestampMs {
+        TimestampMs(self.expired_before_ms.load(Ordering::Relaxed))
+    }
+
+    /// Notes that what happened before `instant` is about to go.
+    pub fn expires(&self, instant: TimestampMs) {
+        self.expired_before_ms.fetch_max(instant.0, Ordering::Relaxed);
     }
 
     /// The oldest that is pending, and up to which one everything was taken up.

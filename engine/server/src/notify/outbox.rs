@@ -66,6 +66,12 @@ impl Outbox {
         self.pending.keys().next().copied()
     }
 
+    /// Whether it is pending, or was not taken up yet.
+    #[must_use]
+    pub fn needs(&self, id: AnnouncementId) -> bool {
+        id > self.cursor || self.pending.contains_key(&id)
+    }
+
     /// When the next one wants to be sent.
     #[must_use]
     pub fn next_due(&self) -> Option<TimestampMs> {

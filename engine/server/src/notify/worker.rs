@@ -10,7 +10,7 @@ use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
-use suanpan_model::{Announced, AnnouncementId, PlatformId, TimestampMs};
+use suanpan_model::{Announced, AnnouncementId, DurationMs, PlatformId, TimestampMs};
 use suanpan_runtime::codec::decode_row;
 use suanpan_runtime::store::StoreFault;
 use suanpan_runtime::{Engine, EngineFault};
@@ -22,6 +22,7 @@ use super::counts::Counts;
 use super::delivery::{Delivery, DeliveryState, Try, cursor_key, delivery_key, id_of};
 use super::http;
 use super::outbox::{Changes, Outbox, PENDING_MAX};
+use super::retention::Retention;
 use super::schedule::{Schedule, Verdict};
 use crate::wire::EventOut;
 
@@ -47,7 +48,7 @@ pub struct Target {
 }
 
 /// How malls are told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotifierOptions {
     /// Waits between tries.
     pub schedule: Schedule,
@@ -57,6 +58,10 @@ pub struct NotifierOptions {
     pub timeout: Duration,
     /// Notifications to one mall under way at once.
     pub in_flight_max: usize,
+    /// How long events and what became of their deliveries are kept; for good when absent.
+    pub events_kept: Option<DurationMs>,
+    /// How often what is no longer kept is removed.
+    pub expires_every: Duration,
 }
 
 /// Signs what malls are told.
@@ -96,6 +101,8 @@ pub enum NotifyFault {
 pub enum ResendFault {
     /// The mall has no address.
     NoTarget,
+    /// It happened longer ago than events are kept.
+    Expired,
     /// Too much is pending.
     Busy,
     /// The engine is ending.
@@ -112,17 +119,20 @@ pub struct Notifier {
     engine: Engine,
     asks: FxHashMap<PlatformId, mpsc::Sender<Ask>>,
     counts: FxHashMap<PlatformId, Arc<Counts>>,
+    /// Dropped with the rest, it ends the retention.
+    _runs: oneshot::Sender<()>,
 }
 
 impl Notifier {
     /// Starts an outbox for each target in a thread of its own. A mall that is told for the first time hears of what
-    /// happens from now on.
+    /// happens from now on. Of `untold` platforms, whose malls are told nothing any more, what is there expires alone.
     ///
     /// # Errors
     /// Connections, threads, rows that cannot be read.
     pub fn start(
         engine: &Engine,
         targets: Vec<Target>,
+        untold: &[PlatformId],
         options: &NotifierOptions,
         signer: &Arc<dyn Signer>,
     ) -> Result<Self, NotifyFault> {
@@ -146,17 +156,28 @@ impl Notifier {
             asks.insert(platform, sender);
             counts.insert(platform, tally);
         }
-        if !workers.is_empty() {
+        let (runs, ended) = oneshot::channel();
+        let told = counts.iter().map(|(platform, tally)| (*platform, Some(Arc::clone(tally))));
+        let platforms: Vec<_> = told.chain(untold.iter().map(|platform| (*platform, None))).collect();
+        let retention = options.events_kept.filter(|_| !platforms.is_empty()).map(|kept| Retention {
+            engine: engine.clone(),
+            kept,
+            every: options.expires_every,
+            platforms,
+            ended,
+        });
+        if !workers.is_empty() || retention.is_some() {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             std::thread::Builder::new().name("notify".to_owned()).spawn(move || {
                 runtime.block_on(async {
                     let mut running = JoinSet::new();
                     workers.into_iter().for_each(|worker| drop(running.spawn(worker.run())));
+                    retention.into_iter().for_each(|retention| drop(running.spawn(retention.run())));
                     while running.join_next().await.is_some() {}
                 });
             })?;
         }
-        Ok(Self { engine: engine.clone(), asks, counts })
+        Ok(Self { engine: engine.clone(), asks, counts, _runs: runs })
     }
 
     /// Sends an announcement again, now.
@@ -417,6 +438,11 @@ impl Worker {
 
     fn resend(&mut self, id: AnnouncementId) -> Result<(), ResendFault> {
         let announced = self.engine.announcement(self.platform, id).map_err(|_| ResendFault::Busy)?;
+        // What the keeper may be removing just now is not taken up again.
+        let is_old = announced.as_ref().is_some_and(|one| one.announcement.at < self.counts.expired_before());
+        if is_old && !self.outbox.needs(id) {
+            return Err(ResendFault::Expired);
+        }
         let has_callback = announced.is_some_and(|one| !one.announcement.callback.is_empty());
         if self.url.is_none() && !has_callback {
             return Err(ResendFault::NoTarget);

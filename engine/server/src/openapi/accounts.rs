@@ -115,16 +115,22 @@ fn platforms() -> Vec<Operation> {
     vec![
         Operation::new(endpoint::EVENTS, "listEvents", Tag::Events)
             .query(EVENTS)
-            .about("The same events that a mall with `notify_url` is told, in the order of the log.")
-            .answers::<EventsOut<'_>>(200, "A page of the feed; `next` is where its reader goes on."),
+            .about(
+                "The same events that a mall with `notify_url` is told, in the order of the log. They are kept for a time (90 days \
+                 unless the operator says otherwise); without `after` the feed begins with the oldest that is kept. A reader \
+                 that comes back later than that is told so (`event_expired`): it looks at its orders (`GET …/orders`) and begins anew.",
+            )
+            .answers::<EventsOut<'_>>(200, "A page of the feed; `next` is where its reader goes on.")
+            .refuses(&[EventExpired]),
         Operation::new(endpoint::EVENT, "getEvent", Tag::Events)
             .answers::<ToldEventOut<'_>>(200, "The event.")
-            .refuses(&[UnknownEvent]),
+            .refuses(&[UnknownEvent, EventExpired]),
         Operation::new(endpoint::RESEND, "resendEvent", Tag::Events)
             .answers::<ResentOut>(202, "The mall will be told now.")
-            .refuses(&[UnknownEvent, NoNotifyUrl]),
+            .refuses(&[UnknownEvent, EventExpired, NoNotifyUrl]),
         Operation::new(endpoint::DELIVERIES, "listDeliveries", Tag::Events)
             .query(DELIVERIES)
+            .about("Those that came to an end are kept as long as their events.")
             .answers::<DeliveriesOut>(200, "Deliveries by event, with their latest tries."),
         Operation::new(endpoint::PLATFORM, "getPlatform", Tag::Platforms)
             .answers::<PlatformOut>(200, "The platform."),

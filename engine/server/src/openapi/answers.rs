@@ -175,6 +175,7 @@ const fn meaning(status: u16) -> &'static str {
         404 => "What the request names is not known on this platform.",
         408 => "The request did not arrive in time; send it again.",
         409 => "The request contradicts what is recorded, or what is under way.",
+        410 => "It was there and is no longer kept; go on with what is.",
         413 => "The request is larger than allowed; send less.",
         415 => "The body does not say that it is JSON.",
         422 => "The request can be read, but what it asks for is not possible.",

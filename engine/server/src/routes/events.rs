@@ -21,8 +21,15 @@ pub(super) async fn list(caller: Caller, state: Data<State>, request: HttpReques
     let query = Parameters::read(&request, EVENTS)?;
     let (after, limit) = (query.after_event()?, query.limit()?);
     let events = state.engine.announcements(caller.platform, after, limit).map_err(unreadable)?;
+    // Looked at afterwards, so that nothing went in between unnoticed.
+    let expired = state.engine.expired_upto(caller.platform).map_err(unreadable)?;
+    if after != AnnouncementId::FIRST && after < expired {
+        let expected = "the id of an event that is kept, since later ones are gone; GET .../orders has where orders stand, and \
+                        without `after` the feed begins with the oldest event that is kept";
+        return Err(Problem::new(RejectCode::EventExpired, "after", expected));
+    }
     // A reader that has everything goes on from where it is.
-    let next = events.last().map_or(after, |last| last.id);
+    let next = events.last().map_or(after.max(expired), |last| last.id);
     let has_more = events.len() == limit;
     let events: Vec<EventOut<'_>> = events.iter().map(EventOut::new).collect();
     respond(StatusCode::OK, &EventsOut { events, next: next.to_string(), has_more })
@@ -38,6 +45,7 @@ pub(super) async fn show(caller: Caller, state: Data<State>, path: EventPath) ->
 pub(super) async fn resend(caller: Caller, state: Data<State>, path: EventPath) -> Answered {
     let announced = found(&caller, &state, &path.1)?;
     state.notifier.resend(caller.platform, announced.id).await.map_err(|fault| match fault {
+        ResendFault::Expired => expired(),
         ResendFault::NoTarget => {
             let expected =
                 "a platform with notify_url in its configuration; GET .../events has what happened";
@@ -65,12 +73,23 @@ pub(super) async fn deliveries(caller: Caller, state: Data<State>, request: Http
 
 fn found(caller: &Caller, state: &State, text: &str) -> Result<Announced, Problem> {
     let id = AnnouncementId::parse(text);
+    if let Some(id) = id
+        && id > AnnouncementId::FIRST
+        && id <= state.engine.expired_upto(caller.platform).map_err(unreadable)?
+    {
+        return Err(expired());
+    }
     let found =
         id.map(|id| state.engine.announcement(caller.platform, id)).transpose().map_err(unreadable)?;
     found.flatten().ok_or_else(|| {
         let expected = "the id of an event of this platform; GET .../events lists them";
         Problem::new(RejectCode::UnknownEvent, "event", expected)
     })
+}
+
+fn expired() -> Problem {
+    let expected = "an event that is kept; GET .../orders/{order} has the whole life of its order";
+    Problem::new(RejectCode::EventExpired, "event", expected)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "as the callers have it")]

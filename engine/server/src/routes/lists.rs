@@ -6,9 +6,8 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
-use suanpan_model::event::EventKind;
 use suanpan_model::{AccountType, Announced, Order, OrderId, RejectCode};
-use suanpan_runtime::{AnnouncedQuery, OrderQuery};
+use suanpan_runtime::{AnnouncedQuery, Listed, OrderQuery};
 
 use crate::answer::{Answered, json as respond};
 use crate::identity::Caller;
@@ -44,19 +43,19 @@ pub(super) async fn orders(caller: Caller, state: Data<State>, request: HttpRequ
 }
 
 pub(super) async fn refunds(caller: Caller, state: Data<State>, request: HttpRequest) -> Answered {
-    let page = happened(&caller, &state, &request, EventKind::RefundStarted).await?;
+    let page = happened(&caller, &state, &request, Listed::Refunds).await?;
     let next = page.next.clone();
     respond(StatusCode::OK, &RefundLinesOut { refunds: page.lines(RefundLineOut::new), next })
 }
 
 pub(super) async fn releases(caller: Caller, state: Data<State>, request: HttpRequest) -> Answered {
-    let page = happened(&caller, &state, &request, EventKind::Released).await?;
+    let page = happened(&caller, &state, &request, Listed::Releases).await?;
     let next = page.next.clone();
     respond(StatusCode::OK, &ReleaseLinesOut { releases: page.lines(ReleaseLineOut::new), next })
 }
 
 pub(super) async fn disputes(caller: Caller, state: Data<State>, request: HttpRequest) -> Answered {
-    let page = happened(&caller, &state, &request, EventKind::DisputeOpened).await?;
+    let page = happened(&caller, &state, &request, Listed::Disputes).await?;
     let next = page.next.clone();
     respond(StatusCode::OK, &DisputeLinesOut { disputes: page.lines(DisputeLineOut::new), next })
 }
@@ -79,14 +78,14 @@ async fn happened(
     caller: &Caller,
     state: &State,
     request: &HttpRequest,
-    kind: EventKind,
+    listed: Listed,
 ) -> Result<Happened, Problem> {
     let query = Parameters::read(request, EVENT_LIST)?;
     let (from, until) = query.range()?;
     let (before, limit) = (query.before_event()?, query.limit()?);
     let platform = caller.platform;
     let page =
-        state.engine.announced_as(AnnouncedQuery { platform, kind, before, from, until, limit }).await?;
+        state.engine.announced_as(AnnouncedQuery { platform, listed, before, from, until, limit }).await?;
     let mut ids: Vec<OrderId> = page.items.iter().map(|one| one.announcement.order).collect();
     ids.sort_unstable();
     ids.dedup();

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::super::disk::Disk;
 use super::super::{
-    ArchiveBatch, Backend, Change, CheckpointRows, MemoryTables, Space, Store, StoreOptions, Table,
+    ArchiveBatch, Backend, Change, CheckpointRows, Expired, MemoryTables, Space, Store, StoreOptions, Table,
 };
 use super::dir;
 
@@ -110,4 +110,51 @@ fn a_power_cut_leaves_runs_and_synced_writes() {
     tables.sync().unwrap_err();
     tables.heal();
     tables.sync().unwrap();
+}
+
+#[test]
+fn of_what_expired_the_store_says_so_before_anything_is_gone() {
+    both(|tables| {
+        let store = Store::open_on(tables, Path::new("tables"), StoreOptions::default()).unwrap();
+        let row = |lsn| ((7, lsn, 0), b"told".to_vec());
+        store.announce(vec![row(1), row(2), row(3), ((8, 1, 0), b"other".to_vec())]).unwrap();
+        assert_eq!(store.announcements_expired(7).unwrap(), Expired::default());
+        store.expire_announcements(7, (2, 0), &[(7, 1, 0)]).unwrap();
+        let left = |platform| {
+            let rows = store.announcements(platform, (0, 0), 9).unwrap();
+            rows.iter().map(|((_, lsn, _), _)| *lsn).collect::<Vec<_>>()
+        };
+        assert_eq!((left(7), left(8)), (vec![2, 3], vec![1]));
+        assert_eq!(store.announcements_expired(7).unwrap(), Expired { removed: (0, 0), upto: (2, 0) });
+        store.expire_announcements(7, (3, 255), &[(7, 3, 0)]).unwrap();
+        assert_eq!(store.announcements_expired(7).unwrap(), Expired { removed: (2, 0), upto: (3, 255) });
+        assert_eq!(store.announcements_expired(8).unwrap(), Expired::default());
+    });
+    // A note that could not be synced is made again, and so is what it was to be followed by.
+    let tables = MemoryTables::new();
+    let open =
+        || Store::open_on(Box::new(tables.clone()), Path::new("tables"), StoreOptions::default()).unwrap();
+    let store = open();
+    store.announce((1..5).map(|lsn| ((7, lsn, 0), b"told".to_vec())).collect()).unwrap();
+    for fails_at in 1..4 {
+        tables.fail_writes(fails_at, std::io::ErrorKind::StorageFull);
+        let expire = || store.expire_announcements(7, (2, 0), &[(7, 1, 0), (7, 2, 0)]);
+        let failed = (0..9).map(|_| expire()).find(Result::is_err);
+        tables.heal();
+        assert!(failed.is_some(), "write {fails_at}");
+    }
+    store.expire_announcements(7, (4, 0), &[(7, 1, 0), (7, 2, 0), (7, 3, 0), (7, 4, 0)]).unwrap();
+    tables.power_cut(0);
+    assert_eq!(open().announcements_expired(7).unwrap(), Expired { removed: (2, 0), upto: (4, 0) });
+    assert_eq!(open().announcements(7, (0, 0), 9).unwrap().len(), 2, "what goes last is lost with the power");
+    // A run makes durable what was written to its table before, and nothing of other tables.
+    let tables = MemoryTables::new();
+    let open =
+        || Store::open_on(Box::new(tables.clone()), Path::new("tables"), StoreOptions::default()).unwrap();
+    let store = open();
+    store.announce(vec![((7, 1, 0), b"told".to_vec())]).unwrap();
+    store.expire_announcements(7, (1, 0), &[(7, 1, 0)]).unwrap();
+    tables.ingest(Space::Announcements, &mut std::iter::empty()).unwrap();
+    tables.power_cut(0);
+    assert_eq!(open().announcements_expired(7).unwrap().upto, (1, 0));
 }
