@@ -13,9 +13,6 @@ use crate::recovery::{Recovered, RecoveredOrder, Survey};
 use crate::shared::Shared;
 use crate::store::KeyFilter;
 
-/// With so many orders, each shard is filled by a thread of its own.
-const ORDERS_FOR_THREADS: usize = 10_000;
-
 /// Gives every shard its part of what was recovered, which `survey` is of.
 ///
 /// # Errors
@@ -36,7 +33,7 @@ pub fn shards(
         let known = orders.remove(&facts.id).map(|known| (facts, known));
         parts[facts.id.shard(count)].orders.extend(known);
     }
-    let mut orders: Vec<OrderShard> = if survey.facts.len() < ORDERS_FOR_THREADS {
+    let mut orders: Vec<OrderShard> = if survey.facts.len() < shared.limits.orders_for_threads {
         register(shared, &balances);
         parts.into_iter().map(Part::filled).collect()
     } else {

@@ -23,6 +23,8 @@ pub struct Limits {
     pub replay_orders: usize,
     /// Statement lines that are gathered before they are fed to the archive while the log is replayed.
     pub replay_lines: usize,
+    /// Live orders from which each shard is filled by a thread of its own at a start.
+    pub orders_for_threads: usize,
 }
 
 impl Limits {
@@ -37,6 +39,7 @@ impl Limits {
         feed_orders: 50_000,
         replay_orders: 100_000,
         replay_lines: 4_000_000,
+        orders_for_threads: 10_000,
     };
 }
 

@@ -235,6 +235,8 @@ fn limits(dice: &mut Dice) -> Limits {
         replay_orders: dice.pick(&[1, 6, 100_000]),
         replay_lines: dice.pick(&[10, 100, 4_000_000]),
         open_orders: dice.pick(&[1, 8, 32_768]),
+        // A life does not depend on it, as a test shows.
+        orders_for_threads: Limits::USUAL.orders_for_threads,
     }
 }
 

@@ -1,7 +1,7 @@
 //! A few lives with every build; `.ci/run` lives thousands.
 
 use suanpan_sim::oracle::coverage::Coverage;
-use suanpan_sim::{Report, live};
+use suanpan_sim::{Plan, Report, live, live_plan};
 
 /// Set it to live more.
 const SEEDS_VARIABLE: &str = "SUANPAN_SIM_SEEDS";
@@ -31,4 +31,22 @@ fn a_seed_is_always_the_same_life() {
         assert_eq!(one.story, other.story, "seed {seed}");
         assert_eq!(one.coverage, other.coverage, "seed {seed}");
     }
+}
+
+#[test]
+fn shards_that_are_filled_by_threads_are_those_that_are_filled_by_one() {
+    let mut starts = 0;
+    for seed in 1..=24 {
+        let lives = [1, usize::MAX].map(|orders_for_threads| {
+            let mut plan = Plan::of(seed);
+            plan.limits.orders_for_threads = orders_for_threads;
+            live_plan(plan, true)
+        });
+        let [one, other] = &lives;
+        starts += one.story.iter().filter(|line| line.ends_with("the engine starts")).count();
+        assert_eq!((one.hash, one.steps, one.millis), (other.hash, other.steps, other.millis), "seed {seed}");
+        assert_eq!(one.story, other.story, "seed {seed}");
+        assert_eq!(one.lives, other.lives, "seed {seed}");
+    }
+    assert!(starts > 24, "{starts} starts: hardly any on what was there before");
 }

@@ -82,22 +82,28 @@ impl Recovered {
     /// Looks at everything once.
     #[must_use]
     pub fn survey(&self, threads: Threads) -> Survey {
+        self.survey_by(match threads {
+            Threads::One => 0,
+            Threads::Several => {
+                let processors = std::thread::available_parallelism().map_or(1, usize::from);
+                processors.min(self.orders.len() / ORDERS_A_THREAD).max(1)
+            }
+        })
+    }
+
+    /// Looks at everything once, at the orders in so many other threads; in this one when there are to be none.
+    fn survey_by(&self, threads: usize) -> Survey {
         let mut orders: Vec<_> = self.orders.iter().map(|(id, known)| (*id, known)).collect();
         orders.sort_unstable_by_key(|(id, _)| *id);
         let mut holds: Vec<Held<'_>> =
             self.balances.iter().flat_map(|restored| restored.ledger.holds()).collect();
         holds.sort_unstable_by_key(|(id, _)| (id.cause.0, id.no));
         let mut survey = Survey { breaks: self.breaks.clone(), ..Survey::default() };
-        let parts = match threads {
-            Threads::One => {
-                self.check_books(&mut survey.breaks);
-                vec![Part::of(&orders, &holds)]
-            }
-            Threads::Several => {
-                let processors = std::thread::available_parallelism().map_or(1, usize::from);
-                let threads = processors.min(orders.len() / ORDERS_A_THREAD);
-                parts(&orders, &holds, threads, || self.check_books(&mut survey.breaks))
-            }
+        let parts = if threads == 0 {
+            self.check_books(&mut survey.breaks);
+            vec![Part::of(&orders, &holds)]
+        } else {
+            parts(&orders, &holds, threads, || self.check_books(&mut survey.breaks))
         };
         let (mut owed, mut breaks) = (FxHashMap::default(), Vec::new());
         for part in parts {

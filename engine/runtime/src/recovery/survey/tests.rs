@@ -1,4 +1,4 @@
-use suanpan_model::{Amount, CauseId, Lsn, TimestampMs};
+use suanpan_model::{Amount, CauseId, Entry, EntryCode, Lsn, Posting, TimestampMs};
 
 use super::super::Body;
 use super::*;
@@ -75,5 +75,37 @@ fn a_row_that_cannot_be_read_is_told_and_not_taken_for_an_order() {
             told.contains(&format!("order {}: its row in the checkpoint cannot be read", order.id)),
             "{told}"
         );
+    }
+}
+
+/// What is owed to orders of several threads is added up, and what each of them finds is told.
+#[test]
+fn any_number_of_threads_tells_the_same() {
+    let mut recovered = Recovered::default();
+    for number in 1..=11 {
+        let mut order = any_order(number);
+        order.frozen = Amount::from_minor(number);
+        if number % 4 == 0 {
+            let escrow = AccountId::internal(AccountType::Escrow, 1, Currency::Cny, 0);
+            let entry = Entry::new(EntryCode::Payment, Currency::Cny, CauseId(order.id.0));
+            order.entries.push(entry.with(Posting::debit(escrow, Amount::from_minor(number))));
+        }
+        let (applied, changed) = (Lsn(1), Lsn(1));
+        let body = Body::Open(Box::new(order.clone()));
+        let known = RecoveredOrder { body, applied, changed, has_row: true, dirty: false };
+        recovered.orders.insert(order.id, known);
+    }
+    let told = |threads| {
+        let survey = recovered.survey_by(threads);
+        (survey.breaks, survey.facts.iter().map(|facts| facts.id).collect::<Vec<_>>())
+    };
+    let (breaks, facts) = told(0);
+    assert_eq!(facts.len(), 11);
+    let owed = (1..=11).sum::<u64>();
+    assert!(breaks.iter().any(|told| told.contains(&format!("orders are owed {owed}"))), "{breaks:?}");
+    let broken = breaks.iter().filter(|told| told.contains("does not sum to zero")).count();
+    assert_eq!((broken, breaks.len()), (2, 3), "{breaks:?}");
+    for threads in [1, 2, 3, 11, 40] {
+        assert_eq!(told(threads), (breaks.clone(), facts.clone()), "{threads} threads");
     }
 }
