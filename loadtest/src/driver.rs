@@ -22,7 +22,7 @@ mod plan;
 mod slots;
 mod tally;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use inbox::Inbox;
 pub use pacing::Pacing;

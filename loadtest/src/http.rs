@@ -5,6 +5,7 @@ pub mod body;
 pub mod echo;
 pub mod entrance;
 pub mod hammer;
+mod in_doubt;
 pub mod line;
 pub mod mall;
 pub mod metrics;

@@ -217,6 +217,12 @@ fn play(manner: Manner, plan: &Plan) -> Outcome {
     play_on("canonical", manner, plan)
 }
 
+/// A run over a server that was killed: of every fiftieth order nothing was ever heard again.
+pub(crate) fn with_lost_orders() -> Outcome {
+    let manner = Manner { lose_every: 50, ..PLAIN };
+    play(manner, &Plan { rides_out: true, ..plan(Pacing::Open { per_second: 1_000 }, 200) })
+}
+
 fn is_clean(outcome: &Outcome) {
     let tally = &outcome.tally;
     assert_eq!((tally.strange, tally.rejected(), outcome.unfinished), (0, 0, 0), "{:?}", tally.examples);

@@ -9,6 +9,7 @@ use super::bodies::Bodies;
 use super::echo::{Echo, EchoReport};
 use super::entrance::Entrance;
 use super::hammer::Hammer;
+use super::in_doubt;
 use super::mall::{Balances, Mall};
 use super::metrics::Watch;
 use super::pool::{Door, Pool};
@@ -159,18 +160,10 @@ fn play(
     run.points = series.into_points();
     run.incidents = disturbance.map_or_else(Vec::new, |one| one.incidents());
     recoveries(&mut run);
-    // Whether a call left before the kill nobody knows, where the channel has never heard of the payment: such an order
-    // stays in doubt until it expires or its mall cancels it.
     if plan.rides_out {
-        let left = std::mem::take(&mut outcome.unpaid_left);
-        for order in left {
-            if tokio.block_on(mall.cancel(order))? == "closed" {
-                run.cancelled += 1;
-                run.unpaid += 1;
-                outcome.tally.unpaid += 1;
-                outcome.unfinished -= 1;
-            }
-        }
+        let cancelled = tokio.block_on(in_doubt::cancel(&mall, &mut outcome))?;
+        run.cancelled += cancelled;
+        run.unpaid += cancelled;
     }
     let verdict = tokio.block_on(verify(&mall, spec, &workload, &cast, &outcome, &before))?;
     run.verified = outcome.tally.finished;
