@@ -135,6 +135,13 @@ pub struct ServerArgs {
     /// Start one.
     #[arg(long)]
     pub serve: bool,
+    /// Start it with TLS, with certificates of a test authority; requests are signed all the same.
+    #[arg(long, requires = "serve")]
+    pub tls: bool,
+    /// For a platform with `signature_and_certificate`: the mall's requests come under a certificate *and* are signed. To --url
+    /// under --certificate and with --keys; a server that is started with --tls wants it so, too.
+    #[arg(long)]
+    pub signature_and_certificate: bool,
     /// How requests to a server that is started are signed.
     #[arg(long, value_enum, default_value_t = Signing::Hmac)]
     pub sign: Signing,
@@ -253,6 +260,9 @@ pub struct ServerConfigArgs {
     /// With TLS: certificates of a test authority, for the server and for the mall.
     #[arg(long)]
     pub tls: bool,
+    /// The mall's requests must come under its certificate *and* be signed.
+    #[arg(long, requires = "tls")]
+    pub signature_and_certificate: bool,
     /// The program that makes the certificates; `suanpan` beside this one when absent.
     #[arg(long = "server", value_name = "PATH")]
     pub program: Option<PathBuf>,

@@ -180,10 +180,10 @@ pub struct RunReport {
     pub acceptance_seconds: f64,
     /// From the end of the sending until every order had ended.
     pub drain_seconds: f64,
-    /// Resident memory of the target after the drain.
-    pub rss_bytes: u64,
-    /// CPU time of the target over warm-up, window and drain.
-    pub cpu_seconds: f64,
+    /// Resident memory of the target after the drain, where that is known.
+    pub rss_bytes: Option<u64>,
+    /// CPU time of the target over warm-up, window and drain, where that is known.
+    pub cpu_seconds: Option<f64>,
     /// How the whole machine spent that time; what is busy beyond `cpu_seconds` was somebody else.
     pub machine_seconds: MachineTime,
     /// CPU time of this process by thread.

@@ -263,9 +263,9 @@ impl Before {
             (name, used as f64 / machine::TICKS_PER_SECOND)
         });
         report.cpu_seconds_by_thread = threads.filter(|(_, seconds)| *seconds > 0.0).collect();
-        report.cpu_seconds = machine::cpu_seconds() - self.cpu;
+        report.cpu_seconds = Some(machine::cpu_seconds() - self.cpu);
         report.machine_seconds = MachineTime::now().since(self.machine);
-        report.rss_bytes = machine::rss_bytes();
+        report.rss_bytes = Some(machine::rss_bytes());
     }
 
     fn engine(&self, engine: &Engine, outcome: &Outcome) -> EngineReport {
@@ -320,8 +320,8 @@ pub fn report(settings: &Settings, origin: Origin, outcome: &Outcome) -> RunRepo
         orders_by_second: tally.by_second.clone(),
         acceptance_seconds: outcome.acceptance.as_secs_f64(),
         drain_seconds: outcome.drain.as_secs_f64(),
-        rss_bytes: 0,
-        cpu_seconds: 0.0,
+        rss_bytes: None,
+        cpu_seconds: None,
         machine_seconds: MachineTime::default(),
         cpu_seconds_by_thread: BTreeMap::new(),
         engine: None,

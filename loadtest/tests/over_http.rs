@@ -121,6 +121,8 @@ fn where_metrics_are_closed_the_report_says_so() {
     let report = report(&json);
     let why = "GET /metrics is answered with 403";
     assert_eq!((&report["differences"], &report["resources"]["unknown"]), (&0.into(), &why.into()));
+    // What is not known is not told as nothing.
+    assert!(report["cpu_seconds"].is_null() && report["rss_bytes"].is_null(), "{report}");
     assert!(report["points"][0]["cpus"].is_null() && report["points"][0]["rss_bytes"].is_null());
     let page = std::fs::read_to_string(&page).unwrap();
     assert!(page.contains(why) && !page.contains("Memory over time") && !page.contains("CPU over time"));
@@ -167,6 +169,8 @@ fn a_server_that_runs_already_is_reached_over_tls_and_tells_of_itself() {
     let fault = run(&["--ca", &ca]).0.unwrap_err();
     assert!(fault.contains("401"), "{fault}");
     let certified = ["--keys", &keys, "--ca", &ca, "--certificate", &certificate, "--key", &key];
+    let fault = run(&[&certified[..4], &["--signature-and-certificate"]].concat()).0.unwrap_err();
+    assert!(fault.contains("--certificate"), "{fault}");
     for proof in [&certified[..4], &certified] {
         let (is_well, json) = run(proof);
         assert!(is_well.unwrap());
@@ -194,4 +198,56 @@ fn a_killed_server_comes_back_and_nothing_acknowledged_is_missing() {
     assert_eq!((&report["differences"], &report["acknowledged"]), (&0.into(), &360.into()));
     assert!(report["incidents"][0]["recovery_s"].is_number(), "{}", report["incidents"]);
     assert!(report["latency_us"]["order"]["max"].as_u64().unwrap() > 400_000, "the gap shows in full");
+}
+
+#[test]
+fn a_platform_that_wants_signature_and_certificate_gets_both() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let (port, program, keys) = (free_port(), server(), at("server"));
+    let line = ["loadtest", "server-config", "canonical", &keys, "--port", &port, "--server", &program];
+    let line = [&line[..], &["--tls", "--signature-and-certificate"]].concat();
+    let Cli { action: Action::ServerConfig(args) } = clap::Parser::parse_from(&line) else {
+        panic!("{line:?}")
+    };
+    assert!(http::spawn::write(&args).unwrap());
+    let _foreign = Foreign::serve(&dir.path().join("server/suanpan.toml"), &port);
+    let (url, ca) = (format!("https://127.0.0.1:{port}"), at("server/tls/authority.pem"));
+    let (certificate, key) = (at("server/tls/load-mall.pem"), at("server/tls/load-mall-key.pem"));
+    let run = |more: &[&str]| {
+        let line = ["run", "canonical", "--url", &url, "--keys", &keys, "--ca", &ca];
+        let (action, json) =
+            parse(&[&line[..], &["--in-flight", "10", "--orders", "40"], more].concat(), &dir);
+        let Action::Run(args) = action else { panic!("{action:?}") };
+        (runs::run(&args).map_err(|fault| format!("{fault:#}")), json)
+    };
+    // Either alone is not enough.
+    let certified = ["--certificate", &certificate, "--key", &key, "--signature-and-certificate"];
+    for proof in [&[][..], &certified[..4]] {
+        let fault = run(proof).0.unwrap_err();
+        assert!(fault.contains("401"), "{proof:?}: {fault}");
+    }
+    let (is_well, json) = run(&certified);
+    assert!(is_well.unwrap());
+    let report = report(&json);
+    assert_eq!((&report["verified"], &report["differences"]), (&40.into(), &0.into()));
+}
+
+#[test]
+fn a_server_that_is_started_speaks_tls_when_it_is_to() {
+    let run = |more: &[&str]| {
+        let dir = tempfile::tempdir().unwrap();
+        let line = ["run", "canonical", "--serve", "--in-flight", "10", "--orders", "40"];
+        let (action, json) = parse(&[&line[..], more].concat(), &dir);
+        let Action::Run(args) = action else { panic!("{action:?}") };
+        runs::run(&args).map(|is_well| (is_well, report(&json))).map_err(|fault| format!("{fault:#}"))
+    };
+    for more in [&["--tls"][..], &["--tls", "--signature-and-certificate", "--sign", "ed25519"]] {
+        let (is_well, report) = run(more).unwrap();
+        assert!(is_well);
+        assert_eq!((&report["verified"], &report["differences"]), (&40.into(), &0.into()), "{more:?}");
+        assert!(report["data"].as_str().unwrap().starts_with("https://"), "{more:?}: {report}");
+    }
+    let fault = run(&["--signature-and-certificate"]).unwrap_err();
+    assert!(fault.contains("--tls"), "{fault}");
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use super::line;
 use super::pool::Door;
 use super::sign::Signer;
-use super::spawn::Server;
+use super::spawn::{Access, Server};
 use super::tls::client_config;
 use crate::cli::ServerArgs;
 
@@ -49,13 +49,21 @@ impl Address {
 }
 
 impl Entrance {
-    /// To a server that was started here without TLS, with its keys in `dir`.
+    /// To a server that was started here, with its keys in `dir`.
     ///
     /// # Errors
-    /// When its keys cannot be read.
-    pub fn to_own(server: &Server, dir: &Path) -> Result<Self> {
+    /// When its keys or certificates cannot be read; when requests are to be signed, and there are no keys.
+    pub fn to_own(server: &Server, dir: &Path, access: &Access) -> Result<Self> {
         let door = Door::plain(server.authority(), Signer::read(dir)?.map(Arc::new));
-        Ok(Self { url: format!("http://{}", door.authority), front: door.clone(), house: door })
+        let both = access.signature_and_certificate;
+        let Some(tls) = &access.tls else {
+            ensure!(!both, "--signature-and-certificate: there are certificates only with --tls");
+            return Ok(Self { url: format!("http://{}", door.authority), front: door.clone(), house: door });
+        };
+        ensure!(!both || door.signer.is_some(), "--signature-and-certificate: --sign says none");
+        let house = Door { tls: Some(tls.client(false)?), ..door };
+        let front = if both { Door { tls: Some(tls.client(true)?), ..house.clone() } } else { house.clone() };
+        Ok(Self { url: format!("https://{}", house.authority), front, house })
     }
 
     /// To the server at `url`.
@@ -65,6 +73,11 @@ impl Entrance {
     pub fn to(url: &str, at: &ServerArgs) -> Result<Self> {
         let Address { authority, is_tls } = Address::read(url)?;
         let signer = at.keys.as_deref().map(Signer::read).transpose()?.flatten().map(Arc::new);
+        let both = at.signature_and_certificate;
+        ensure!(
+            !both || signer.is_some() && at.certificate.is_some(),
+            "--signature-and-certificate: name the certificate with --certificate and --key, the keys with --keys"
+        );
         if !is_tls {
             ensure!(
                 at.ca.is_none(),
@@ -84,7 +97,7 @@ impl Entrance {
             None => house.clone(),
             certified => Door {
                 tls: Some(client_config(ca, certified)?),
-                signer: None,
+                signer: house.signer.clone().filter(|_| both),
                 authority: house.authority.clone(),
             },
         };

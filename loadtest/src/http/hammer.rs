@@ -33,7 +33,7 @@ pub struct Hammered {
     /// CPU time of the generator in seconds.
     pub generator_cpu_s: f64,
     /// CPU time of the server in seconds; zero when it is not known.
-    pub server_cpu_s: f64,
+    pub server_cpu_s: Option<f64>,
 }
 
 /// How a server is hammered.
@@ -140,7 +140,7 @@ impl Round<'_> {
     }
 
     async fn play<S: Stream>(&mut self, streams: Vec<S>, server: Option<u32>) -> Result<Hammered> {
-        let of_server = || server.map_or(0.0, machine::cpu_seconds_of);
+        let of_server = || server.map(machine::cpu_seconds_of);
         let (generator_cpu_s, server_cpu_s) = (machine::cpu_seconds(), of_server());
         self.begin = Instant::now();
         let round = &*self;
@@ -154,7 +154,7 @@ impl Round<'_> {
             seconds,
             request_us: self.latencies.borrow().percentiles(),
             generator_cpu_s: machine::cpu_seconds() - generator_cpu_s,
-            server_cpu_s: of_server() - server_cpu_s,
+            server_cpu_s: of_server().zip(server_cpu_s).map(|(then, before)| then - before),
         })
     }
 

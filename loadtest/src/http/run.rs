@@ -15,6 +15,7 @@ use super::metrics::Watch;
 use super::pool::{Door, Pool};
 use super::spawn::{Access, Server, program};
 use super::target::HttpTarget;
+use super::tls::TlsFiles;
 use crate::cli::{PlayArgs, ServerArgs};
 use crate::clock::WallClock;
 use crate::driver::{Outcome, Plan, Tick, drive};
@@ -77,17 +78,19 @@ fn play(
 ) -> Result<Played> {
     let now = machine::now();
     let (spec, seed) = (&settings.spec, settings.engine.seed);
-    let mut server = match at.url {
-        Some(_) => None,
+    let (mut server, entrance) = match &at.url {
+        Some(url) => (None, Entrance::to(url, at)?),
         None => {
-            let access = Access { signing: at.sign, tls: None };
-            Some(Server::start(program(at.program.as_deref())?, spec, dir, seed, &access)?)
+            let program = program(at.program.as_deref())?;
+            let access = Access {
+                signing: at.sign,
+                tls: at.tls.then(|| TlsFiles::make(&program, dir)).transpose()?,
+                signature_and_certificate: at.signature_and_certificate,
+            };
+            let server = Server::start(program, spec, dir, seed, &access)?;
+            let entrance = Entrance::to_own(&server, dir, &access)?;
+            (Some(server), entrance)
         }
-    };
-    let entrance = match (&at.url, &server) {
-        (Some(url), _) => Entrance::to(url, at)?,
-        (None, Some(server)) => Entrance::to_own(server, dir)?,
-        (None, None) => unreachable!("without an address a server is started"),
     };
     // One that runs already has no start to wait for.
     let start_s = if server.is_some() { START_S } else { FOREIGN_START_S };
@@ -154,7 +157,7 @@ fn play(
         None => source,
     };
     let (cpu_then, rss_bytes) = cpu_and_memory(&tokio, &source);
-    run.cpu_seconds = (cpu_then - cpu).max(0.0);
+    run.cpu_seconds = cpu_then.zip(cpu).map(|(then, before)| (then - before).max(0.0));
     run.machine_seconds = MachineTime::now().since(time);
     run.rss_bytes = rss_bytes;
     run.points = series.into_points();
@@ -182,16 +185,16 @@ fn play(
     Ok(Played { report: run, verdict, tally: outcome.tally })
 }
 
-/// CPU time in seconds and resident memory in bytes of the target now; zero where they are not known.
-fn cpu_and_memory(tokio: &tokio::runtime::Runtime, source: &Source) -> (f64, u64) {
+/// CPU time in seconds and resident memory in bytes of the target now, where they are known.
+fn cpu_and_memory(tokio: &tokio::runtime::Runtime, source: &Source) -> (Option<f64>, Option<u64>) {
     match source {
-        Source::Kernel(gauge) => (gauge.cpu_seconds(), gauge.rss_bytes()),
+        Source::Kernel(gauge) => (Some(gauge.cpu_seconds()), Some(gauge.rss_bytes())),
         Source::Metrics(watch) => {
             // Whoever does not answer now has told enough.
             let standing = tokio.block_on(watch.now()).unwrap_or_else(|_| watch.latest());
-            (standing.cpu_seconds, standing.reading.rss_bytes)
+            (Some(standing.cpu_seconds), Some(standing.reading.rss_bytes))
         }
-        Source::Unknown => (0.0, 0),
+        Source::Unknown => (None, None),
     }
 }
 

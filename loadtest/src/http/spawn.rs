@@ -62,6 +62,8 @@ pub struct Access {
     pub signing: Signing,
     /// Certificates of server and mall; without them, there is no TLS.
     pub tls: Option<TlsFiles>,
+    /// Whether the mall's requests must come under its certificate and be signed.
+    pub signature_and_certificate: bool,
 }
 
 /// Writes the configuration of a server for `spec` into `dir`; the answer is its path.
@@ -96,6 +98,7 @@ pub fn configure(spec: &Spec, dir: &Path, seed: u64, port: u16, access: &Access)
     if let Some(tls) = &access.tls {
         security.insert("tls".to_owned(), tls.table().into());
         platform.push_str(&format!("\ncertificates = [{:?}]", TlsFiles::SUBJECT));
+        platform.push_str(&format!("\nsignature_and_certificate = {}", access.signature_and_certificate));
     }
     config.insert("security".to_owned(), security.into());
     platform.push_str(&format!("\n{ROUTING}{operator}"));
@@ -116,7 +119,12 @@ pub fn write(args: &ServerConfigArgs) -> Result<bool> {
         true => Some(TlsFiles::make(&program(args.program.as_deref())?, &dir)?),
         false => None,
     };
-    let access = Access { signing: args.sign, tls };
+    let signature_and_certificate = args.signature_and_certificate;
+    ensure!(
+        !signature_and_certificate || args.sign != Signing::None,
+        "--signature-and-certificate: --sign says none"
+    );
+    let access = Access { signing: args.sign, tls, signature_and_certificate };
     let path = configure(&spec, &dir, args.seed, args.port, &access)?;
     println!("suanpan serve --config {}", path.display());
     let (workload, port, dir) = (&args.workload, args.port, args.dir.display());
@@ -128,12 +136,13 @@ pub fn write(args: &ServerConfigArgs) -> Result<bool> {
         Some(tls) => {
             let (certificate, key) = tls.mall();
             let run = format!("{} --ca {}", run("https"), tls.authority().display());
-            println!("{run}");
-            println!(
-                "{run} --certificate {} --key {}   # not signed by the mall",
-                certificate.display(),
-                key.display()
-            );
+            let certified = format!("{run} --certificate {} --key {}", certificate.display(), key.display());
+            if signature_and_certificate {
+                println!("{certified} --signature-and-certificate");
+            } else {
+                println!("{run}");
+                println!("{certified}   # not signed by the mall");
+            }
         }
     }
     Ok(true)

@@ -117,12 +117,12 @@ fn line(runs: &[Submitted]) -> String {
          echo {:>7.0} (CPU {:.1} µs, generator {:.1} µs), ratio {:.2}; {} runs, {} requests failed, {} of {} figures differ",
         proof.name(),
         median(&|run| run.server.orders_per_second),
-        median(&|run| each(run.server.server_cpu_s, &run.server, run.batch)),
+        median(&|run| each(run.server.server_cpu_s.unwrap_or_default(), &run.server, run.batch)),
         median(&|run| each(run.server.generator_cpu_s, &run.server, run.batch)),
         median(&|run| run.server.request_us.p50 as f64),
         median(&|run| run.server.request_us.p99 as f64),
         median(&|run| run.echo.orders_per_second),
-        median(&|run| each(run.echo.server_cpu_s, &run.echo, run.batch)),
+        median(&|run| each(run.echo.server_cpu_s.unwrap_or_default(), &run.echo, run.batch)),
         median(&|run| each(run.echo.generator_cpu_s, &run.echo, run.batch)),
         median(&Submitted::ratio),
         runs.len(),
@@ -154,7 +154,7 @@ fn play(
     let now = machine::now();
     let program = program(args.program.as_deref())?;
     let tls = (proof == Proof::Certificate).then(|| TlsFiles::make(&program, dir)).transpose()?;
-    let access = Access { signing: proof.signing(), tls: tls.clone() };
+    let access = Access { signing: proof.signing(), tls: tls.clone(), signature_and_certificate: false };
     let server = Server::start(program, spec, dir, seed, &access)?;
     let signer = Signer::read(dir)?.map(std::sync::Arc::new);
     let house = Door {

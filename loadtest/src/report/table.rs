@@ -67,10 +67,9 @@ pub fn details(report: &RunReport) -> String {
     row("all accepted after", format!("{:.2} s", report.acceptance_seconds));
     row("drained after another", format!("{:.2} s", report.drain_seconds));
     let resources = &report.origin.resources;
-    let is_known = !matches!(resources, Resources::Unknown(_));
     row("CPU and memory of the target", self::resources(resources));
-    if is_known {
-        row("resident memory", format!("{} MiB", report.rss_bytes >> 20));
+    if let Some(bytes) = report.rss_bytes {
+        row("resident memory", format!("{} MiB", bytes >> 20));
     }
     if let Some(engine) = &report.engine {
         row("log per order", {
@@ -100,13 +99,13 @@ pub fn details(report: &RunReport) -> String {
         row("server / echo", format!("{:.2}", echo.ratio));
     }
     let each = 1e6 / report.acknowledged.max(1) as f64;
-    if is_known {
-        row("CPU", format!("{:.1} s, {:.2} µs/order", report.cpu_seconds, report.cpu_seconds * each));
+    if let Some(seconds) = report.cpu_seconds {
+        row("CPU", format!("{seconds:.1} s, {:.2} µs/order", seconds * each));
     }
     let MachineTime { busy, idle, disk, stolen } = report.machine_seconds;
     // Only of a target that is certainly here can it be told what others did.
     let (who, busy) = match resources {
-        Resources::Kernel => ("others", (busy - report.cpu_seconds).max(0.0)),
+        Resources::Kernel => ("others", (busy - report.cpu_seconds.unwrap_or(0.0)).max(0.0)),
         Resources::Metrics | Resources::Unknown(_) => ("busy here", busy),
     };
     row(
