@@ -1,7 +1,9 @@
+use std::path::{Path, PathBuf};
+
 use super::super::{FORMAT, Space, Store, StoreFault, StoreOptions};
 use super::{batch, dir, open};
 
-fn refusal(dir: &std::path::Path) -> StoreFault {
+fn refusal(dir: &Path) -> StoreFault {
     match Store::open(dir, StoreOptions::default()) {
         Ok(_) => panic!("opened"),
         Err(fault) => fault,
@@ -85,4 +87,37 @@ fn a_start_that_was_killed_while_it_made_the_store_is_made_good() {
     drop(store);
     assert!(!unfinished.exists());
     assert!(open(&path).order(2).unwrap().is_some());
+}
+
+/// Whoever sees the store in its place sees all of it, at whatever moment the process may be killed.
+#[test]
+fn a_store_is_whole_when_it_comes_into_its_place() {
+    fn folders(dir: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders(&path, found);
+                found.push(path);
+            }
+        }
+    }
+    let all = |path: &Path| {
+        let mut found = Vec::new();
+        folders(path, &mut found);
+        found.sort_unstable();
+        found
+    };
+    let dir = dir();
+    let path = dir.path().join("store");
+    let first_seen = std::thread::scope(|scope| {
+        let opening = scope.spawn(|| drop(open(&path)));
+        while !path.exists() && !opening.is_finished() {
+            std::thread::yield_now();
+        }
+        let seen = all(&path);
+        opening.join().unwrap();
+        seen
+    });
+    assert_eq!(first_seen, all(&path));
+    assert!(first_seen.len() >= Space::ALL.len(), "a folder for each table: {first_seen:?}");
 }
