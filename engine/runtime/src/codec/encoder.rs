@@ -1,8 +1,8 @@
 //! Encodes in postcard's format, several times faster than postcard does.
 //!
 //! Encoding is a large part of what an order costs. Postcard hands each number to its output as a slice of unknown
-//! length, which is a call to copy a few bytes; here a number is spread over eight bytes at once, stored as one word, and what
-//! was too much is cut off. What is written here is read by postcard; a property keeps the two alike.
+//! length, which is a call to copy a few bytes; here a number is spread over eight bytes at once and stored as one word into room that is there
+//! already; the next one is written over what was too much. What is written here is read by postcard; a property keeps the two alike.
 
 use postcard::{Error, Result};
 use serde::ser::{self, Serialize};
@@ -71,9 +71,8 @@ impl Encoder {
         if self.bytes.len() - self.end < 8 {
             self.make_room(8);
         }
-        if let Some(place) = self.bytes[self.end..].first_chunk_mut::<8>() {
-            *place = word.to_le_bytes();
-        }
+        let place = self.bytes[self.end..].first_chunk_mut::<8>().expect("room was made");
+        *place = word.to_le_bytes();
         self.end += length;
     }
 
@@ -430,12 +429,19 @@ mod tests {
         ]
     }
 
+    /// What is written behind a byte with little or much room ahead, which must be the same, and what postcard writes.
     fn both<T: Serialize>(value: &T) -> (Vec<u8>, Vec<u8>) {
-        let mut encoder = Encoder::onto(vec![7]);
-        value.serialize(&mut encoder).unwrap();
         let mut known = vec![7];
         known.extend(postcard::to_stdvec(value).unwrap());
-        (encoder.into_bytes(), known)
+        let write = |mut encoder: Encoder| {
+            value.serialize(&mut encoder).unwrap();
+            encoder.into_bytes()
+        };
+        let ours = write(Encoder::onto(vec![7]));
+        for room in (0..24).chain([known.len() - 1, known.len()]) {
+            assert_eq!(write(Encoder::with_room(vec![7], room)), ours, "room for {room} bytes");
+        }
+        (ours, known)
     }
 
     #[test]
