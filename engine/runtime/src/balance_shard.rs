@@ -19,7 +19,7 @@ use suanpan_model::{
 };
 
 use crate::api::{Balance, StatementLine, StatementQuery, TrialRow};
-use crate::codec::{encode_record, encode_row, mark_row, marked_row};
+use crate::codec::{encode_record, encode_row, write_marked_row};
 use crate::messages::{
     AccountCommand, AnnouncedRows, Asked, HoldAnswer, HoldAsk, Instructions, LogBatch, Rows, Source,
     TimedInstruction, VoidAsk,
@@ -395,17 +395,19 @@ impl BalanceShard {
     /// Captures what changed since the last checkpoint; it is handed over once everything in it is durable.
     pub fn on_checkpoint(&mut self, epoch: u64, outside: &mut dyn Outside) {
         self.hand_over_statements(outside);
+        // The shard stands still meanwhile, so rows are made in one place and take the room that they need.
+        let mut row = Vec::new();
         let mut accounts = CheckpointRows::new(Table::Accounts);
         for account in std::mem::take(&mut self.dirty).into_iter().filter_map(|id| self.ledger.account(id)) {
-            let mut row = marked_row(account);
-            mark_row(&mut row, account.applied);
-            accounts.upsert(account.id.raw().to_be_bytes(), row);
+            write_marked_row(account, account.applied, &mut row);
+            accounts.upsert(account.id.raw().to_be_bytes(), row.as_slice());
             // Accounts above carry the roll-up, which is computed anew at a restart: no row for them.
         }
         let mut holds = CheckpointRows::new(Table::Holds);
         let mut rows = FxHashSet::default();
         for (id, hold) in self.ledger.holds() {
-            holds.upsert(hold_key(*id), marked_row(&(*id, *hold)));
+            write_marked_row(&(*id, *hold), Lsn(0), &mut row);
+            holds.upsert(hold_key(*id), row.as_slice());
             rows.insert(*id);
         }
         self.hold_rows.difference(&rows).for_each(|id| holds.delete(hold_key(*id)));
