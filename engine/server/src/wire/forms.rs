@@ -166,3 +166,36 @@ pub fn account_kind(field: &'static str, name: &str) -> Checked<AccountType> {
         Refusal::new(RejectCode::InvalidField, field, expected)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn is_line_by_definition(text: &str, most: usize) -> bool {
+        text.chars().count() <= most && !text.chars().any(char::is_control)
+    }
+
+    #[test]
+    fn every_character_alone_and_among_others() {
+        for letter in (0..0x300).filter_map(char::from_u32).chain(['长', '\u{10ffff}']) {
+            for text in [letter.to_string(), format!("a{letter}"), format!("{letter}~")] {
+                for most in 0..4 {
+                    assert_eq!(
+                        is_line(&text, most),
+                        is_line_by_definition(&text, most),
+                        "{text:?} in {most}"
+                    );
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_line_is_what_its_definition_says(text in prop_oneof!["[ -\u{ff}]{0,12}", any::<String>()], most in 0_usize..16) {
+            prop_assert_eq!(is_line(&text, most), is_line_by_definition(&text, most));
+        }
+    }
+}
