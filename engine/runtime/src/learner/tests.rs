@@ -151,7 +151,9 @@ proptest! {
                 let claimed = learner.board().is_healthy(0, CHANNEL, now)
                     && learner.board().claim(0, CHANNEL, Amount::from_minor(100), now);
                 if claimed {
-                    let started = seen(Observed::Started, now, 100);
+                    // Of two banks, so that neither has the success of the channel as a whole.
+                    let bank = Bank::from_code(if later % 2 == 0 { "ICBC" } else { "CMB" });
+                    let started = Observation { bank, ..seen(Observed::Started, now, 100) };
                     learner.fold([started].into_iter(), Lsn(1));
                     under_way.push(started);
                 }
@@ -177,7 +179,8 @@ proptest! {
             prop_assert_eq!(old.is_healthy(0, CHANNEL, at), new.is_healthy(0, CHANNEL, at), "{}", later);
             prop_assert_eq!(old.has_token(0, CHANNEL, at), new.has_token(0, CHANNEL, at), "{}", later);
         }
-        for (bank, card) in [(None, None), (Bank::from_code("ICBC"), Some(CardType::Debit))] {
+        let of = |bank| (Bank::from_code(bank), Some(CardType::Debit));
+        for (bank, card) in [(None, None), of("ICBC"), of("CMB")] {
             prop_assert_eq!(old.success(0, CHANNEL, bank, card), new.success(0, CHANNEL, bank, card));
             prop_assert_eq!(old.success(0, CHANNEL, bank, card), learner.snapshot().learning.success(CHANNEL, bank, card));
         }
