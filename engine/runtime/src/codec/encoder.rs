@@ -1,8 +1,9 @@
 //! Encodes in postcard's format, several times faster than postcard does.
 //!
 //! Encoding is a large part of what an order costs. Postcard hands each number to its output as a slice of unknown
-//! length, which is a call to copy a few bytes; here a number is spread over eight bytes at once and stored as one word into room that is there
-//! already; the next one is written over what was too much. What is written here is read by postcard; a property keeps the two alike.
+//! length, which is a call to copy a few bytes; here a number is spread over eight bytes at once and stored as one word
+//! into room that is there already; the next one is written over what was too much. What is written here is read by
+//! postcard; a property keeps the two alike.
 
 use postcard::{Error, Result};
 use serde::ser::{self, Serialize};

@@ -10,8 +10,8 @@ use crate::retention::Expiry;
 use crate::store::{AnnouncementKey, Store};
 
 impl Engine {
-    /// What the mall is told, after `after` and as far as it is kept, oldest first, at most `limit`. Everything that is older than something seen
-    /// once was seen, too; the same after a restart.
+    /// What the mall is told, after `after` and as far as it is kept, oldest first, at most `limit`. Everything that is
+    /// older than something seen once was seen, too; the same after a restart.
     ///
     /// # Errors
     /// What the disk says.

@@ -45,8 +45,8 @@ pub(super) async fn create(caller: Caller, state: Data<State>, request: HttpRequ
     };
     let is_replayed = submitted.summary.repeat && now.is_none();
     let status = if submitted.summary.repeat { StatusCode::OK } else { StatusCode::CREATED };
-    let (receipt, mut bytes) = (ReceiptOut::new(submitted.summary.id, &submitted.terms, now), Vec::new());
-    let answer = answer::written(status, receipt.write(&mut bytes).map(|()| bytes))?;
+    let receipt = ReceiptOut::new(submitted.summary.id, &submitted.terms, now);
+    let answer = answer::written(status, receipt.json())?;
     Ok(if is_replayed { replayed(answer) } else { answer })
 }
 

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
+use super::receipt::RECEIPT_BYTES;
 use super::{Object, OrderIn, ReceiptOut};
 use crate::problem::ProblemBody;
 
@@ -118,16 +119,13 @@ pub struct BatchOut<'a> {
     pub results: Vec<ResultOut<'a>>,
 }
 
-/// Bytes that most results fit in.
-const RESULT_BYTES: usize = 320;
-
 impl BatchOut<'_> {
     /// The JSON of it, byte for byte as serde would write it, in a fraction of the time.
     ///
     /// # Errors
     /// When a problem cannot be written: a bug.
     pub fn json(&self) -> serde_json::Result<Vec<u8>> {
-        let mut bytes = Vec::with_capacity(RESULT_BYTES * (self.results.len() + 1));
+        let mut bytes = Vec::with_capacity(RECEIPT_BYTES * (self.results.len() + 1));
         bytes.extend_from_slice(b"{\"results\":[");
         for (place, result) in self.results.iter().enumerate() {
             if place > 0 {
