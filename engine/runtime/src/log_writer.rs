@@ -138,6 +138,11 @@ impl<L: Listeners> LogWriter<L> {
                 Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => return,
             }
+            if let Some(early) = self.pace().checked_sub(self.began.elapsed())
+                && self.has_room()
+            {
+                std::thread::sleep(early);
+            }
             while self.has_room()
                 && let Ok(message) = inbox.try_recv()
             {
@@ -151,6 +156,13 @@ impl<L: Listeners> LogWriter<L> {
                 }
             }
         }
+    }
+
+    fn pace(&self) -> Duration {
+        static W: std::sync::LazyLock<u64> = std::sync::LazyLock::new(|| {
+            std::env::var("GATHER_US").ok().and_then(|v| v.parse().ok()).unwrap_or(0)
+        });
+        Duration::from_micros(*W)
     }
 
     /// Gathers a message.

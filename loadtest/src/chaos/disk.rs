@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use suanpan_runtime::journal::{
-    Access, DiskStorage, Journal, JournalOptions, SegmentJournal, Storage, StorageFile,
+    Access, DiskStorage, Haste, Journal, JournalOptions, SegmentJournal, Storage, StorageFile,
 };
 
 use crate::driver::Tick;
@@ -136,9 +136,9 @@ impl StorageFile for FaultyFile {
         self.file.len()
     }
 
-    fn preallocate(&self, bytes: u64) -> io::Result<()> {
+    fn preallocate(&self, bytes: u64, haste: &Haste) -> io::Result<()> {
         self.state.room()?;
-        self.file.preallocate(bytes)
+        self.file.preallocate(bytes, haste)
     }
 }
 

@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::storage::{Access, Storage, StorageFile};
+use super::storage::{Access, Haste, Storage, StorageFile};
 
 /// Power goes between sectors of this size; a sector is written whole or not at all.
 const SECTOR_BYTES: usize = 512;
@@ -425,7 +425,7 @@ impl StorageFile for FaultyFile {
         Ok(self.storage.state().contents(self.id, self.life)?.seen.len() as u64)
     }
 
-    fn preallocate(&self, bytes: u64) -> io::Result<()> {
+    fn preallocate(&self, bytes: u64, _: &Haste) -> io::Result<()> {
         self.write_at(0, &vec![0; usize::try_from(bytes).map_err(io::Error::other)?])?;
         self.sync_data()
     }

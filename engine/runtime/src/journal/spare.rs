@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use super::format::spare_name;
-use super::storage::{Storage, io_fault};
+use super::storage::{Haste, Storage, io_fault};
 use super::{JournalFault, JournalOptions};
 
 /// Files kept ready for the next segments.
@@ -27,6 +27,7 @@ struct Worker {
     answers: Receiver<Result<String, JournalFault>>,
     /// One file is being prepared.
     busy: bool,
+    haste: Arc<Haste>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -88,6 +89,7 @@ impl Spares {
         }
         let name = self.new_name();
         if let Some(worker) = &mut self.worker {
+            worker.haste.relax();
             worker.busy = worker.orders.as_ref().is_some_and(|orders| orders.send(name).is_ok());
         }
     }
@@ -107,6 +109,7 @@ impl Spares {
                 && worker.busy
             {
                 worker.busy = false;
+                worker.haste.hurry();
                 match worker.answers.recv() {
                     Ok(Ok(name)) => return Ok(name),
                     Ok(Err(fault)) => {
@@ -117,7 +120,7 @@ impl Spares {
             }
         }
         let name = self.new_name();
-        prepare(&*self.storage, &name, bytes.max(self.segment_bytes))?;
+        prepare(&*self.storage, &name, bytes.max(self.segment_bytes), &Haste::from_the_start())?;
         Ok(name)
     }
 }
@@ -127,23 +130,25 @@ impl Worker {
     fn start(storage: &Arc<dyn Storage>, segment_bytes: u64) -> Option<Self> {
         let (orders, inbox) = channel::<String>();
         let (outbox, answers) = channel();
-        let storage = Arc::clone(storage);
+        let (storage, haste) = (Arc::clone(storage), Arc::new(Haste::default()));
+        let theirs = Arc::clone(&haste);
         let work = move || {
             for name in inbox {
-                let answer = prepare(&*storage, &name, segment_bytes).map(|()| name);
+                let answer = prepare(&*storage, &name, segment_bytes, &theirs).map(|()| name);
                 if outbox.send(answer).is_err() {
                     break;
                 }
             }
         };
         let thread = std::thread::Builder::new().name("journal-spare".to_owned()).spawn(work).ok()?;
-        Some(Self { orders: Some(orders), answers, busy: false, thread: Some(thread) })
+        Some(Self { orders: Some(orders), answers, busy: false, haste, thread: Some(thread) })
     }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
         // The directory's lock is released after this; no file may be prepared by then.
+        self.haste.hurry();
         drop(self.orders.take());
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
@@ -153,9 +158,9 @@ impl Drop for Worker {
     }
 }
 
-fn prepare(storage: &dyn Storage, name: &str, bytes: u64) -> Result<(), JournalFault> {
+fn prepare(storage: &dyn Storage, name: &str, bytes: u64, haste: &Haste) -> Result<(), JournalFault> {
     let file = storage.create(name).map_err(io_fault(storage, "create", name))?;
-    file.preallocate(bytes).map_err(|source| {
+    file.preallocate(bytes, haste).map_err(|source| {
         // A half-filled file would hold the space that the next attempt needs. Nothing more can be done if the
         // removal fails too; the next opening removes it.
         let _ = storage.remove(name);

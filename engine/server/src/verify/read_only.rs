@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use suanpan_runtime::journal::{Access, DiskStorage, Storage, StorageFile};
+use suanpan_runtime::journal::{Access, DiskStorage, Haste, Storage, StorageFile};
 
 /// The file that an engine locks; its name is part of the directory's format.
 const LOCK_FILE: &str = "LOCK";
@@ -102,7 +102,7 @@ impl StorageFile for ReadOnlyFile {
         self.0.len()
     }
 
-    fn preallocate(&self, _bytes: u64) -> io::Result<()> {
+    fn preallocate(&self, _bytes: u64, _haste: &Haste) -> io::Result<()> {
         Err(refused())
     }
 }

@@ -1,12 +1,16 @@
 //! The conformance suite over every backend, and what a real directory adds.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::support::{fill, held, open, options, payload, segments};
 use crate::journal::{
-    FaultyStorage, Journal, JournalFault, JournalOptions, MemoryJournal, ReleasePolicy, SegmentJournal,
-    Storage, conformance, inspect,
+    Access, DiskStorage, FaultyStorage, Haste, Journal, JournalFault, JournalOptions, MemoryJournal,
+    ReleasePolicy, SegmentJournal, Storage, StorageFile, conformance, inspect,
 };
 
 #[test]
@@ -140,4 +144,101 @@ fn a_spare_prepared_in_the_background_is_used() {
     drop(journal);
     assert!(inspect(dir.path()).unwrap().is_whole());
     assert_eq!(held(&SegmentJournal::open(dir.path(), options).unwrap()), expected);
+}
+
+#[test]
+fn a_file_is_filled_alike_at_leisure_and_in_haste() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = DiskStorage::create(dir.path()).unwrap();
+    let bytes = (9 << 20) + 24;
+    for (name, haste) in [("leisurely", Haste::default()), ("hasty", Haste::from_the_start())] {
+        storage.create(name).unwrap().preallocate(bytes, &haste).unwrap();
+        let written = std::fs::read(dir.path().join(name)).unwrap();
+        assert_eq!(written.len() as u64, bytes, "{name}");
+        assert!(written.iter().all(|byte| *byte == 0), "{name}");
+    }
+}
+
+/// A disk on which files are filled only for somebody who waits.
+#[derive(Debug, Clone)]
+struct Unhurried(FaultyStorage);
+
+impl Storage for Unhurried {
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.0.list()
+    }
+
+    fn open(&self, name: &str, access: Access) -> io::Result<Box<dyn StorageFile>> {
+        self.0.open(name, access)
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
+        Ok(Box::new(UnhurriedFile(self.0.create(name)?)))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.0.rename(from, to)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.0.remove(name)
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        self.0.sync_dir()
+    }
+
+    fn lock(&self) -> io::Result<Box<dyn Any + Send>> {
+        self.0.lock()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path(name)
+    }
+}
+
+#[derive(Debug)]
+struct UnhurriedFile(Box<dyn StorageFile>);
+
+impl StorageFile for UnhurriedFile {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.read_at(offset, buf)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_at(offset, bytes)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn preallocate(&self, bytes: u64, haste: &Haste) -> io::Result<()> {
+        let tries = 10_000;
+        for _ in 0..tries {
+            if haste.is_pressing() {
+                return self.0.preallocate(bytes, haste);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Err(io::Error::other("nobody said that the file is waited for"))
+    }
+}
+
+/// Both who appends and who closes the journal say that they wait.
+#[test]
+fn a_segment_that_is_waited_for_is_filled_in_haste() {
+    let storage = Unhurried(FaultyStorage::new(0));
+    let options = JournalOptions { prepare_in_background: true, ..options() };
+    let mut journal = SegmentJournal::open_in(Arc::new(storage.clone()), options).unwrap();
+    let expected = fill(&mut journal, 100, 200);
+    assert!(segments(&storage.0).len() > 3);
+    drop(journal);
+    let spares = storage.list().unwrap().into_iter().filter(|name| name.starts_with("spare"));
+    assert_eq!(spares.count(), 1, "the next one was under way");
+    assert_eq!(held(&open(&storage.0).unwrap()), expected);
 }
