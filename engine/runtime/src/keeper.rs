@@ -244,6 +244,13 @@ impl<L: Listeners> Keeper<L> {
 
     /// One try, which may be repeated when it fails, and what comes next.
     fn try_work(&mut self, work: &Work) -> Result<Option<Work>, (StoreFault, &'static str)> {
+        // What came slowly is fed slowly, so that the log does not have to wait for the disk.
+        let is_little = self.finished_orders < self.shared.limits.feed_orders;
+        if is_little && matches!(work, Work::Announce | Work::Feed) {
+            self.store.haste().relax();
+        } else {
+            self.store.haste().hurry();
+        }
         match work {
             Work::Announce => self.try_announce().map(|()| None),
             Work::Expire(expiry, _) => self.try_expire(expiry).map(|()| None),

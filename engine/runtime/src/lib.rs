@@ -15,6 +15,7 @@ pub mod codec;
 pub mod engine;
 pub mod fault;
 mod hand_out;
+pub mod haste;
 pub mod journal;
 pub mod keeper;
 pub mod learner;

@@ -6,6 +6,8 @@
 //! [`LogWriter`] is the logic, step by step and without a thread; [`LogWriter::run`] is the thread around it. A
 //! simulation takes the steps itself.
 
+mod spacing;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,6 +20,7 @@ use crate::api::TrialRow;
 use crate::journal::{Journal, JournalFault};
 use crate::messages::{AnnouncedRows, Instructions, LogBatch, Source};
 use crate::shared::{Shared, count};
+use spacing::Spacing;
 
 /// Wait between tries when the disk refuses a group.
 const RETRY: Duration = Duration::from_millis(250);
@@ -79,6 +82,7 @@ pub struct LogWriter<L> {
     broken: bool,
     /// When the group was first written.
     began: Instant,
+    spacing: Spacing,
 }
 
 /// What came of a try to write a group.
@@ -127,6 +131,7 @@ impl<L: Listeners> LogWriter<L> {
             commit_micros,
             broken: false,
             began: Instant::now(),
+            spacing: Spacing::new(),
         }
     }
 
@@ -138,16 +143,7 @@ impl<L: Listeners> LogWriter<L> {
                 Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            if let Some(early) = self.pace().checked_sub(self.began.elapsed())
-                && self.has_room()
-            {
-                std::thread::sleep(early);
-            }
-            while self.has_room()
-                && let Ok(message) = inbox.try_recv()
-            {
-                self.take(message);
-            }
+            self.gather(inbox);
             loop {
                 match self.step() {
                     Step::Done => break,
@@ -158,11 +154,26 @@ impl<L: Listeners> LogWriter<L> {
         }
     }
 
-    fn pace(&self) -> Duration {
-        static W: std::sync::LazyLock<u64> = std::sync::LazyLock::new(|| {
-            std::env::var("GATHER_US").ok().and_then(|v| v.parse().ok()).unwrap_or(0)
-        });
-        Duration::from_micros(*W)
+    /// Gathers what is there, and with many callers what comes within moments. A message that is no batch is waited for by
+    /// somebody who is not one of many.
+    fn gather(&mut self, inbox: &Receiver<LogMessage>) {
+        self.take_waiting(inbox);
+        if self.has_room()
+            && let Some(wait) = self.spacing.wait(self.began.elapsed())
+        {
+            let before = self.batches.len();
+            std::thread::sleep(wait);
+            self.take_waiting(inbox);
+            self.spacing.waited(self.batches.len() > before);
+        }
+    }
+
+    fn take_waiting(&mut self, inbox: &Receiver<LogMessage>) {
+        while self.has_room()
+            && let Ok(message) = inbox.try_recv()
+        {
+            self.take(message);
+        }
     }
 
     /// Gathers a message.

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
+use suanpan_runtime::haste::Haste;
 use suanpan_runtime::journal::{
-    Access, DiskStorage, Haste, Journal, JournalOptions, SegmentJournal, Storage, StorageFile,
+    Access, DiskStorage, Journal, JournalOptions, SegmentJournal, Storage, StorageFile,
 };
 
 use crate::driver::Tick;

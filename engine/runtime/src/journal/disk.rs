@@ -5,19 +5,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use super::storage::{Access, Haste, Storage, StorageFile};
+use super::storage::{Access, Storage, StorageFile};
+use crate::haste::{Haste, STEP_BYTES};
 
 const LOCK_FILE: &str = "LOCK";
 const ZEROS: &[u8] = &[0; 1 << 20];
-/// Zeros are synced in steps of this size when somebody waits for them.
+/// Zeros are made durable in steps of this size when somebody waits for them.
 const HASTY_STEP_BYTES: u64 = 8 << 20;
-/// Else in small ones with pauses between them: a group that is being appended waits for the zeros that were written before
-/// it, and some 16 ms for 8 MiB. A segment of 64 MiB is ready after a second or two, at half the pace at which a log of 50 000 orders/s
-/// needs the next.
-const LEISURELY_STEP_BYTES: u64 = 256 << 10;
-const LEISURELY_PAUSE: Duration = Duration::from_millis(3);
 
 /// A directory on a real disk.
 #[derive(Debug, Clone)]
@@ -134,8 +129,7 @@ impl StorageFile for DiskFile {
         }
         let mut offset = 0;
         while offset < bytes {
-            let pressing = haste.is_pressing();
-            let step = if pressing { HASTY_STEP_BYTES } else { LEISURELY_STEP_BYTES };
+            let step = if haste.is_pressing() { HASTY_STEP_BYTES } else { STEP_BYTES };
             let end = bytes.min(offset + step);
             while offset < end {
                 let left = usize::try_from(end - offset).unwrap_or(usize::MAX);
@@ -144,9 +138,7 @@ impl StorageFile for DiskFile {
                 offset += part.len() as u64;
             }
             self.0.sync_data()?;
-            if !pressing {
-                std::thread::sleep(LEISURELY_PAUSE);
-            }
+            haste.pause();
         }
         self.0.sync_all()
     }

@@ -6,7 +6,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::storage::{Access, Haste, Storage, StorageFile};
+use super::storage::{Access, Storage, StorageFile};
+use crate::haste::Haste;
 
 /// Power goes between sectors of this size; a sector is written whole or not at all.
 const SECTOR_BYTES: usize = 512;

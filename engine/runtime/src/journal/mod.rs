@@ -42,7 +42,7 @@ pub use inspect::{Damage, DamageKind, InspectReport, SegmentReport, inspect, ins
 pub use memory::MemoryJournal;
 pub use options::{JournalOptions, ReleasePolicy};
 pub use segment::SegmentJournal;
-pub use storage::{Access, Haste, Storage, StorageFile};
+pub use storage::{Access, Storage, StorageFile};
 
 /// One group of records as it was appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

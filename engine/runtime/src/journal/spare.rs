@@ -6,8 +6,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use super::format::spare_name;
-use super::storage::{Haste, Storage, io_fault};
+use super::storage::{Storage, io_fault};
 use super::{JournalFault, JournalOptions};
+use crate::haste::Haste;
 
 /// Files kept ready for the next segments.
 #[derive(Debug)]

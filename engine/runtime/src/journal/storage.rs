@@ -4,9 +4,9 @@ use std::any::Any;
 use std::fmt::Debug;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::JournalFault;
+use crate::haste::Haste;
 
 /// What a file is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,35 +93,6 @@ pub trait StorageFile: Send + Debug {
     /// # Errors
     /// See [`StorageFile::read_at`].
     fn preallocate(&self, bytes: u64, haste: &Haste) -> io::Result<()>;
-}
-
-/// Whether somebody waits for a file that is being filled. Until then it is filled at leisure: what it asks of the disk
-/// is kept small, because the groups that are being appended wait behind it.
-#[derive(Debug, Default)]
-pub struct Haste(AtomicBool);
-
-impl Haste {
-    /// Somebody waits from the beginning.
-    #[must_use]
-    pub const fn from_the_start() -> Self {
-        Self(AtomicBool::new(true))
-    }
-
-    /// Somebody waits from now on.
-    pub fn hurry(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Nobody waits.
-    pub fn relax(&self) {
-        self.0.store(false, Ordering::Relaxed);
-    }
-
-    /// Whether somebody waits.
-    #[must_use]
-    pub fn is_pressing(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 /// Reads exactly `buf.len()` bytes unless the file ends before; returns how many there were.

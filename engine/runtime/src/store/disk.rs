@@ -2,6 +2,7 @@
 
 use std::ops::Bound;
 use std::path::Path;
+use std::sync::Arc;
 
 use fjall::{Database, PersistMode};
 
@@ -9,6 +10,7 @@ use super::backend::{Backend, Change, Rows, Space};
 use super::keyspaces::Keyspaces;
 use super::sorted::ingest_run;
 use super::{Bytes, KeyspaceStats, StoreOptions, StoreStats};
+use crate::haste::Haste;
 
 /// Ending of the directory in which a store is made.
 const UNFINISHED: &str = "unfinished";
@@ -18,18 +20,19 @@ pub(super) struct Disk {
     // Field order is drop order: the keyspaces hold references into the database.
     keyspaces: Keyspaces,
     db: Database,
+    haste: Arc<Haste>,
 }
 
 impl Disk {
     /// Opens the tables in `dir`. Where there are none, they are made beside it and moved into their place when they are whole: a
     /// process that is killed in between leaves nothing that a later start would take for a store and could not open.
-    pub(super) fn open(dir: &Path, options: &StoreOptions) -> fjall::Result<Self> {
+    pub(super) fn open(dir: &Path, options: &StoreOptions, haste: &Arc<Haste>) -> fjall::Result<Self> {
         if !dir.try_exists()? {
             let aside = dir.with_extension(UNFINISHED);
             if aside.try_exists()? {
                 std::fs::remove_dir_all(&aside)?;
             }
-            let made = Self::at(&aside, options)?;
+            let made = Self::at(&aside, options, haste)?;
             made.db.persist(PersistMode::SyncAll)?;
             drop(made);
             std::fs::rename(&aside, dir)?;
@@ -37,10 +40,10 @@ impl Disk {
                 std::fs::File::open(parent)?.sync_all()?;
             }
         }
-        Self::at(dir, options)
+        Self::at(dir, options, haste)
     }
 
-    fn at(dir: &Path, options: &StoreOptions) -> fjall::Result<Self> {
+    fn at(dir: &Path, options: &StoreOptions, haste: &Arc<Haste>) -> fjall::Result<Self> {
         std::fs::create_dir_all(dir)?;
         let db = Database::builder(dir)
             .cache_size(options.cache_bytes)
@@ -52,7 +55,7 @@ impl Disk {
             .manual_journal_persist(true)
             .max_journaling_size(128 * 1024 * 1024)
             .open()?;
-        Ok(Self { keyspaces: Keyspaces::open(&db)?, db })
+        Ok(Self { keyspaces: Keyspaces::open(&db)?, db, haste: Arc::clone(haste) })
     }
 }
 
@@ -66,7 +69,7 @@ impl Backend for Disk {
     }
 
     fn ingest(&self, space: Space, rows: &mut dyn Iterator<Item = Change>) -> fjall::Result<()> {
-        ingest_run(self.keyspaces.of(space), rows)
+        ingest_run(self.keyspaces.of(space), rows, &self.haste)
     }
 
     fn write(&self, space: Space, rows: Vec<Change>) -> fjall::Result<()> {

@@ -50,6 +50,8 @@ pub use fjall::Slice as Bytes;
 
 use disk::Disk;
 
+use crate::haste::Haste;
+
 /// Layout of keys and rows in this store. A store with a higher number is refused; so is 1, of which nothing was ever
 /// released.
 pub const FORMAT: u32 = 2;
@@ -90,6 +92,7 @@ struct Inner {
     /// Batches go in one after another: the watermark of a batch must not be stored before the
     /// tables of an earlier one.
     feeding: Mutex<()>,
+    haste: Arc<Haste>,
 }
 
 impl Store {
@@ -100,8 +103,9 @@ impl Store {
     /// [`StoreFault::InUse`] if another process (or another handle in this one) has it open,
     /// [`StoreFault::NewerFormat`] if a newer program wrote it, else what the disk says.
     pub fn open(dir: &Path, options: StoreOptions) -> Result<Store, StoreFault> {
-        let disk = Disk::open(dir, &options).map_err(|e| StoreFault::from_engine("open", dir, e))?;
-        Self::open_on(Box::new(disk), dir, options)
+        let haste = Arc::new(Haste::from_the_start());
+        let disk = Disk::open(dir, &options, &haste).map_err(|e| StoreFault::from_engine("open", dir, e))?;
+        Self::open_with(Box::new(disk), dir, options, haste)
     }
 
     /// Opens the store on any tables; `path` is what messages call it.
@@ -114,11 +118,25 @@ impl Store {
         path: &Path,
         options: StoreOptions,
     ) -> Result<Store, StoreFault> {
-        let store = Store {
-            inner: Arc::new(Inner { path: path.to_owned(), options, tables, feeding: Mutex::new(()) }),
-        };
+        Self::open_with(tables, path, options, Arc::new(Haste::from_the_start()))
+    }
+
+    fn open_with(
+        tables: Box<dyn Backend>,
+        path: &Path,
+        options: StoreOptions,
+        haste: Arc<Haste>,
+    ) -> Result<Store, StoreFault> {
+        let inner = Inner { path: path.to_owned(), options, tables, feeding: Mutex::new(()), haste };
+        let store = Store { inner: Arc::new(inner) };
         store.check_format()?;
         Ok(store)
+    }
+
+    /// Whether runs of rows go in at once, as they do at first, or at leisure.
+    #[must_use]
+    pub fn haste(&self) -> &Haste {
+        &self.inner.haste
     }
 
     /// Where the store lives.

@@ -15,9 +15,15 @@
 //! * It asks for one merge step and never waits for it; see `Store::wait_for_merging`.
 //! * A failed run leaves its half-written file behind until the next open.
 
+use std::fs::File;
+
 use fjall::Keyspace;
 
 use super::backend::Change;
+use crate::haste::{Haste, STEP_BYTES};
+
+/// Where the embedded engine keeps the table files of a keyspace, each named by its number.
+const TABLES_DIR: &str = "tables";
 
 /// Sorts by key and keeps, of rows with one key, the one given last.
 pub(super) fn sort_unique<K: Ord, V>(rows: &mut Vec<(K, V)>) {
@@ -33,18 +39,70 @@ pub(super) fn sort_unique<K: Ord, V>(rows: &mut Vec<(K, V)>) {
 }
 
 /// Writes rows as one run; `None` deletes. The keys must ascend strictly. Durable when it returns.
-pub(super) fn ingest_run(keyspace: &Keyspace, rows: &mut dyn Iterator<Item = Change>) -> fjall::Result<()> {
+///
+/// At leisure, what was written is synced step by step. The engine would do it once, when the table is finished, and the log
+/// would wait for all of it.
+pub(super) fn ingest_run(
+    keyspace: &Keyspace,
+    rows: &mut dyn Iterator<Item = Change>,
+    haste: &Haste,
+) -> fjall::Result<()> {
     let mut rows = rows.peekable();
     if rows.peek().is_none() {
         // An empty ingestion would leave an empty file behind.
         return Ok(());
     }
     let mut run = keyspace.start_ingestion()?;
+    let unfinished = if haste.is_pressing() { None } else { newest_table(keyspace) };
+    let mut step_bytes = 0;
     for (key, value) in rows {
+        if let Some(table) = &unfinished {
+            step_bytes += (key.len() + value.as_ref().map_or(0, |value| value.len())) as u64;
+            if step_bytes >= STEP_BYTES {
+                step_bytes = 0;
+                // A fault is not lost: the engine's own sync, which counts, meets it as well.
+                let _ = table.sync_data();
+                haste.pause();
+            }
+        }
         match value {
             Some(value) => run.write(key, value)?,
             None => run.write_tombstone(key)?,
         }
     }
     run.finish()
+}
+
+/// The table file that was begun last. A merge may have begun a later one meanwhile; then that is synced early, and
+/// nothing else is different. `None` when it cannot be found: the sync at the end is what counts.
+fn newest_table(keyspace: &Keyspace) -> Option<File> {
+    let files = std::fs::read_dir(keyspace.path().join(TABLES_DIR)).ok()?;
+    let numbered =
+        |file: std::fs::DirEntry| Some((file.file_name().to_str()?.parse::<u64>().ok()?, file.path()));
+    let (_, path) = files.filter_map(Result::ok).filter_map(numbered).max()?;
+    File::open(path).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use fjall::{Database, KeyspaceCreateOptions};
+
+    use super::*;
+
+    /// The embedded engine may one day keep its tables elsewhere; runs would still go in, but the log would wait for them.
+    #[test]
+    fn the_table_that_is_being_written_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Database::builder(dir.path()).open().unwrap();
+        let keyspace = db.keyspace("rows", KeyspaceCreateOptions::default).unwrap();
+        for run in 0..12_u8 {
+            let mut ingestion = keyspace.start_ingestion().unwrap();
+            let unfinished = newest_table(&keyspace).unwrap();
+            for row in 0..2_000_u16 {
+                ingestion.write([&[run][..], &row.to_be_bytes()].concat(), vec![7; 100]).unwrap();
+            }
+            assert!(unfinished.metadata().unwrap().len() > 100_000, "run {run}");
+            ingestion.finish().unwrap();
+        }
+    }
 }

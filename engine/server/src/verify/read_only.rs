@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use suanpan_runtime::journal::{Access, DiskStorage, Haste, Storage, StorageFile};
+use suanpan_runtime::haste::Haste;
+use suanpan_runtime::journal::{Access, DiskStorage, Storage, StorageFile};
 
 /// The file that an engine locks; its name is part of the directory's format.
 const LOCK_FILE: &str = "LOCK";

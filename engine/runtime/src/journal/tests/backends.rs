@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::support::{fill, held, open, options, payload, segments};
+use crate::haste::Haste;
 use crate::journal::{
-    Access, DiskStorage, FaultyStorage, Haste, Journal, JournalFault, JournalOptions, MemoryJournal,
-    ReleasePolicy, SegmentJournal, Storage, StorageFile, conformance, inspect,
+    Access, DiskStorage, FaultyStorage, Journal, JournalFault, JournalOptions, MemoryJournal, ReleasePolicy,
+    SegmentJournal, Storage, StorageFile, conformance, inspect,
 };
 
 #[test]

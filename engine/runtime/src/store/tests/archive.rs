@@ -45,6 +45,19 @@ fn what_goes_in_comes_out() {
 }
 
 #[test]
+fn what_goes_in_at_leisure_comes_out_as_well() {
+    let dir = dir();
+    let store = open(dir.path());
+    store.haste().relax();
+    // Several steps of each table, and one that is newer than what is there.
+    store.ingest(batch(1..40_001, "a")).unwrap();
+    store.ingest(batch(39_000..40_002, "b")).unwrap();
+    assert_eq!(scan(&store), expected(&[(1..39_000, "a"), (39_000..40_002, "b")]));
+    let after = crashed(&store);
+    assert_eq!(scan(&open(after.path())), scan(&store));
+}
+
+#[test]
 fn a_scan_can_be_broken_off() {
     let dir = dir();
     let store = open(dir.path());

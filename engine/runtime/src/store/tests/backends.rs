@@ -2,12 +2,14 @@
 
 use std::ops::Bound;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::super::disk::Disk;
 use super::super::{
     ArchiveBatch, Backend, Change, CheckpointRows, Expired, MemoryTables, Space, Store, StoreOptions, Table,
 };
 use super::dir;
+use crate::haste::Haste;
 
 fn put(key: &str, value: &str) -> Change {
     (key.as_bytes().into(), Some(value.as_bytes().into()))
@@ -24,7 +26,9 @@ fn rows(tables: &dyn Backend, space: Space, from: Bound<&str>, to: Bound<&str>) 
 
 fn both(check: impl Fn(Box<dyn Backend>)) {
     let dir = dir();
-    check(Box::new(Disk::open(dir.path(), &StoreOptions::default()).unwrap()));
+    check(Box::new(
+        Disk::open(dir.path(), &StoreOptions::default(), &Arc::new(Haste::from_the_start())).unwrap(),
+    ));
     check(Box::new(MemoryTables::new()));
 }
 
