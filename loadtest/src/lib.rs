@@ -29,6 +29,7 @@ pub mod series;
 pub mod setup;
 pub mod signatures;
 pub mod target;
+pub mod timer;
 pub mod verify;
 pub mod workload;
 pub mod world;

@@ -186,6 +186,8 @@ pub struct RunReport {
     pub cpu_seconds: Option<f64>,
     /// How the whole machine spent that time; what is busy beyond `cpu_seconds` was somebody else.
     pub machine_seconds: MachineTime,
+    /// How late a thread was woken that wanted nothing else, each millisecond, in microseconds.
+    pub timer_late_us: Percentiles,
     /// CPU time of this process by thread.
     pub cpu_seconds_by_thread: BTreeMap<String, f64>,
     /// The engine's own view, when it is in this process.

@@ -12,10 +12,12 @@ use suanpan_runtime::{Engine, EngineOptions, EngineStats};
 use crate::cli::EngineArgs;
 use crate::clock::WallClock;
 use crate::driver::{Outcome, Pacing, Plan, Tally, Tick, drive};
+use crate::latency::Percentiles;
 use crate::machine::MachineTime;
 use crate::reading::Reader;
 use crate::report::{EngineReport, Incident, Origin, RunReport, latencies};
 use crate::series::{Gauge, Series, progress};
+use crate::timer::Timer;
 use crate::verify::{Audit, Verdict};
 use crate::workload::{Ground, Outage, Spec, Workload};
 use crate::world::Stage;
@@ -157,6 +159,7 @@ pub fn play(settings: &Settings, dir: &Path, disturbance: Option<&mut dyn Distur
     let mut told_s = 0;
     let reader = Reader::start(&engine, &cast.merchants, spec.reading, seed)?;
     let plan = Plan { rides_out: disturbance.is_some(), ..settings.plan() };
+    let timer = Timer::start()?;
     let outcome = drive(&engine, &workload, &plan, &WallClock::start(), &mut |tick| {
         let stats = engine.stats();
         let point = series.add(tick, Some(&stats));
@@ -175,6 +178,7 @@ pub fn play(settings: &Settings, dir: &Path, disturbance: Option<&mut dyn Distur
     outage.set(false);
     let reading = reader.map(Reader::stop).transpose()?;
     let mut report = report(settings, origin, &outcome);
+    report.timer_late_us = timer.stop()?;
     before.add_to(&mut report);
     let mut engine_report = before.engine(&engine, &outcome);
     (engine_report.shards, engine_report.disk_us) = (shards, (disk.p50, disk.p99));
@@ -323,6 +327,7 @@ pub fn report(settings: &Settings, origin: Origin, outcome: &Outcome) -> RunRepo
         rss_bytes: None,
         cpu_seconds: None,
         machine_seconds: MachineTime::default(),
+        timer_late_us: Percentiles::default(),
         cpu_seconds_by_thread: BTreeMap::new(),
         engine: None,
         reading: None,

@@ -24,6 +24,7 @@ use crate::report::{Incident, Origin, Resources};
 use crate::run::{Played, Settings, fresh_dir, recoveries, report, runtime};
 use crate::runs::tell;
 use crate::series::{Gauge, Series, Source, progress};
+use crate::timer::Timer;
 use crate::verify::{Sums, Verdict};
 use crate::workload::{Cast, Ground, Spec, Workload};
 use crate::world;
@@ -134,6 +135,7 @@ fn play(
     if plan.rides_out {
         plan.patience = IN_DOUBT_PATIENCE;
     }
+    let timer = Timer::start()?;
     let mut outcome = drive(&target, &workload, &plan, &WallClock::start(), &mut |tick| {
         let point = series.add(tick, None);
         if let (Some(disturbance), Some(server)) = (disturbance.as_mut(), server.as_mut()) {
@@ -159,6 +161,7 @@ fn play(
     let (cpu_then, rss_bytes) = cpu_and_memory(&tokio, &source);
     run.cpu_seconds = cpu_then.zip(cpu).map(|(then, before)| (then - before).max(0.0));
     run.machine_seconds = MachineTime::now().since(time);
+    run.timer_late_us = timer.stop()?;
     run.rss_bytes = rss_bytes;
     run.points = series.into_points();
     run.incidents = disturbance.map_or_else(Vec::new, |one| one.incidents());

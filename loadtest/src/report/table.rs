@@ -112,6 +112,8 @@ pub fn details(report: &RunReport) -> String {
         &format!("{who} / idle / disk / stolen"),
         format!("{busy:.1} / {idle:.1} / {disk:.1} / {stolen:.1} s"),
     );
+    let late = report.timer_late_us;
+    row("a bare timer late by p50 / p99", format!("{} / {} µs, max {}", late.p50, late.p99, late.max));
     for (thread, seconds) in &report.cpu_seconds_by_thread {
         row(&format!("  {thread}"), format!("{seconds:.2} s, {:.2} µs/order", seconds * each));
     }
