@@ -142,6 +142,10 @@ message!(
     }
 );
 message!(
+    /// More rows of a checkpoint are to be captured.
+    GoOn {}
+);
+message!(
     /// Work can begin.
     Recover {}
 );
@@ -328,6 +332,10 @@ impl balance_shard::Outside for Ports {
     fn checkpoint(&mut self, rows: Rows) {
         self.to_keeper(KeeperMessage::Checkpoint(rows));
     }
+
+    fn go_on(&mut self) {
+        self.wiring().balances[self.index].do_send(GoOn {});
+    }
 }
 
 /// A shard that runs, or the memory that it had to be dropped.
@@ -467,6 +475,7 @@ forward!(BalanceActor, StatementsArchived, |shard, message, _ports| {
     shard.on_statements_archived(message.hand_over);
 });
 forward!(BalanceActor, Checkpoint, |shard, message, ports| shard.on_checkpoint(message.epoch, ports));
+forward!(BalanceActor, GoOn, |shard, _message, ports| shard.capture(ports));
 // Whoever asked may have given up waiting: then nobody takes the answer.
 forward!(BalanceActor, Trial, |shard, message, _ports| {
     let _ = message.to.send(shard.trial());

@@ -38,6 +38,8 @@ pub trait Outside {
     fn archive(&mut self, shard: usize, lines: HandOver);
     /// Hands checkpoint rows to the store.
     fn checkpoint(&mut self, rows: Rows);
+    /// Has [`BalanceShard::capture`] called again, after what waits for the shard by now.
+    fn go_on(&mut self);
 }
 
 /// Told, once it is durable, what became of a command.
@@ -62,6 +64,38 @@ pub struct Restored {
     pub applied: Lsn,
 }
 
+/// A checkpoint on its way.
+struct Checkpointing {
+    epoch: u64,
+    replay_from: Lsn,
+    /// Whether rows of it were handed over.
+    is_begun: bool,
+    /// Those that had rows, which go when the hold is gone, and those that there were; some are both.
+    holds: Vec<HoldId>,
+    /// Accounts that had changed when it was wanted, in the order in which they are captured.
+    accounts: Vec<AccountId>,
+    /// Those of them that are not captured yet.
+    waiting: FxHashSet<AccountId>,
+    /// Rows that are not handed over yet.
+    captured: CheckpointRows,
+    /// Room to encode rows in.
+    row: Vec<u8>,
+}
+
+impl Checkpointing {
+    /// Captures an account as it is, unless that is done. It has to be done before the next posting: the archive has the lines of
+    /// earlier ones, and a restart makes lines only of those that the row does not contain.
+    fn capture_account(&mut self, id: AccountId, ledger: &Ledger) {
+        if !self.waiting.remove(&id) {
+            return;
+        }
+        let Some(account) = ledger.account(id) else { return };
+        // Accounts above carry the roll-up, which is computed anew at a restart: no row for them.
+        write_marked_row(account, account.applied, &mut self.row);
+        self.captured.upsert(id.raw().to_be_bytes(), self.row.as_slice());
+    }
+}
+
 /// One shard of accounts.
 pub struct BalanceShard {
     index: usize,
@@ -80,6 +114,8 @@ pub struct BalanceShard {
     /// Debtors whose accounts changed, and what changed them.
     may_pay: Vec<(AccountId, CauseId)>,
     in_log: VecDeque<Vec<(Told, Result<(), Reject>)>>,
+    checkpoint: Option<Checkpointing>,
+    /// Rows captured for a checkpoint, each with how many batches of this shard must be durable before they are handed over.
     captured: VecDeque<(usize, Rows)>,
     /// Log position up to which instructions were carried out.
     applied: Lsn,
@@ -102,6 +138,7 @@ impl BalanceShard {
             new_campaigns: restored.campaigns,
             may_pay: Vec::new(),
             in_log: VecDeque::new(),
+            checkpoint: None,
             captured: VecDeque::new(),
             applied: restored.applied,
         }
@@ -341,6 +378,9 @@ impl BalanceShard {
     }
 
     fn carry_out(&mut self, lsn: Lsn, at: TimestampMs, instruction: &Instruction) {
+        if let Some(checkpoint) = &mut self.checkpoint {
+            checkpoint.capture_account(instruction.account(), &self.ledger);
+        }
         let opening = self.ledger.carry_out(lsn, instruction);
         self.statements.add(lsn, at, instruction, opening);
         // Money that came, or a hold that went, may recover a debt.
@@ -392,44 +432,92 @@ impl BalanceShard {
         self.statements.confirm(hand_over);
     }
 
-    /// Captures what changed since the last checkpoint; it is handed over once everything in it is durable.
+    /// A checkpoint is wanted of what changed since the last one. Everything of this shard up to here is in that, so the log is
+    /// needed from here on only.
     pub fn on_checkpoint(&mut self, epoch: u64, outside: &mut dyn Outside) {
+        while self.checkpoint.is_some() {
+            self.capture(outside);
+        }
+        // Accounts of which lines are handed over have changed.
         self.hand_over_statements(outside);
-        // The shard stands still meanwhile, so rows are made in one place and take the room that they need.
-        let mut row = Vec::new();
-        let mut accounts = CheckpointRows::new(Table::Accounts);
-        for account in std::mem::take(&mut self.dirty).into_iter().filter_map(|id| self.ledger.account(id)) {
-            write_marked_row(account, account.applied, &mut row);
-            accounts.upsert(account.id.raw().to_be_bytes(), row.as_slice());
-            // Accounts above carry the roll-up, which is computed anew at a restart: no row for them.
-        }
+        let mut holds: Vec<HoldId> = std::mem::take(&mut self.hold_rows).into_iter().collect();
+        holds.extend(self.ledger.holds().map(|(id, _)| *id));
+        let waiting = std::mem::take(&mut self.dirty);
+        self.checkpoint = Some(Checkpointing {
+            epoch,
+            replay_from: self.applied,
+            is_begun: false,
+            holds,
+            accounts: waiting.iter().copied().collect(),
+            waiting,
+            captured: CheckpointRows::new(Table::Accounts),
+            row: Vec::new(),
+        });
+        self.capture(outside);
+    }
+
+    /// Captures the next rows of a checkpoint, so few that others need not wait; they are handed over once everything in them
+    /// is durable. A hold is captured as it is by then; its row says up to where that is complete.
+    pub fn capture(&mut self, outside: &mut dyn Outside) {
+        let Some(mut checkpoint) = self.checkpoint.take() else { return };
+        let mut left = self.shared.limits.rows_at_once;
         let mut holds = CheckpointRows::new(Table::Holds);
-        let mut rows = FxHashSet::default();
-        for (id, hold) in self.ledger.holds() {
-            write_marked_row(&(*id, *hold), Lsn(0), &mut row);
-            holds.upsert(hold_key(*id), row.as_slice());
-            rows.insert(*id);
+        while left > 0
+            && let Some(id) = checkpoint.holds.pop()
+        {
+            left -= 1;
+            match self.ledger.hold(id) {
+                Some(hold) if self.hold_rows.insert(id) => {
+                    write_marked_row(&(id, *hold), Lsn(0), &mut checkpoint.row);
+                    holds.upsert(hold_key(id), checkpoint.row.as_slice());
+                }
+                Some(_) => {}
+                None => holds.delete(hold_key(id)),
+            }
         }
-        self.hold_rows.difference(&rows).for_each(|id| holds.delete(hold_key(*id)));
-        self.hold_rows = rows;
-        let mut references = CheckpointRows::new(Table::Directory);
-        for key in std::mem::take(&mut self.new_references) {
-            references.upsert(key.to_be_bytes(), self.references[&key].to_le_bytes());
+        while left > 0
+            && let Some(id) = checkpoint.accounts.pop()
+        {
+            left -= 1;
+            checkpoint.capture_account(id, &self.ledger);
         }
-        let mut campaigns = CheckpointRows::new(Table::Campaigns);
-        for (campaign, stock) in std::mem::take(&mut self.new_campaigns) {
-            campaigns.upsert(campaign.id.0.to_be_bytes(), encode_row(&(&*campaign, stock)));
+        let is_last = checkpoint.holds.is_empty() && checkpoint.accounts.is_empty();
+        let accounts = std::mem::replace(&mut checkpoint.captured, CheckpointRows::new(Table::Accounts));
+        let mut tables = vec![accounts, holds];
+        if is_last {
+            tables.extend([self.references_captured(), self.campaigns_captured()]);
         }
         let rows = Rows {
             source: Source::Balances(self.index),
-            epoch,
-            tables: vec![accounts, holds, references, campaigns],
-            is_last: true,
-            replay_from: self.applied,
+            epoch: checkpoint.epoch,
+            tables,
+            is_last,
+            waits_for_archive: !std::mem::replace(&mut checkpoint.is_begun, true),
+            replay_from: checkpoint.replay_from,
             last_id: OrderId(0),
         };
         self.captured.push_back((self.in_log.len(), rows));
+        if !is_last {
+            self.checkpoint = Some(checkpoint);
+            outside.go_on();
+        }
         self.hand_over_captured(outside);
+    }
+
+    fn references_captured(&mut self) -> CheckpointRows {
+        let mut rows = CheckpointRows::new(Table::Directory);
+        for key in std::mem::take(&mut self.new_references) {
+            rows.upsert(key.to_be_bytes(), self.references[&key].to_le_bytes());
+        }
+        rows
+    }
+
+    fn campaigns_captured(&mut self) -> CheckpointRows {
+        let mut rows = CheckpointRows::new(Table::Campaigns);
+        for (campaign, stock) in std::mem::take(&mut self.new_campaigns) {
+            rows.upsert(campaign.id.0.to_be_bytes(), encode_row(&(&*campaign, stock)));
+        }
+        rows
     }
 
     fn hand_over_captured(&mut self, outside: &mut dyn Outside) {

@@ -89,7 +89,7 @@ enum Work {
     Feed,
     /// The same, then tell whoever waits for it.
     Flush(Sender<()>),
-    /// Feed, then write rows of a checkpoint.
+    /// Write rows of a checkpoint, after a feed if the rows rely on it.
     Rows(Rows),
     /// All parts of a checkpoint are written.
     Seal { epoch: u64, meta: CheckpointMeta },
@@ -256,7 +256,9 @@ impl<L: Listeners> Keeper<L> {
             Work::Expire(expiry, _) => self.try_expire(expiry).map(|()| None),
             Work::Feed | Work::Flush(_) | Work::Stop => self.try_feed().map(|()| None),
             Work::Rows(rows) => {
-                self.try_feed()?;
+                if rows.waits_for_archive {
+                    self.try_feed()?;
+                }
                 for table in rows.tables.iter().filter(|table| !table.changes.is_empty()) {
                     let written = self.store.write_rows(table.clone());
                     written.map_err(|fault| (fault, "checkpoint rows cannot be written"))?;

@@ -187,6 +187,8 @@ pub struct Rows {
     pub tables: Vec<CheckpointRows>,
     /// Whether the shard has nothing more for this checkpoint.
     pub is_last: bool,
+    /// Whether the archive must have everything that was handed over before.
+    pub waits_for_archive: bool,
     /// Records after this position must be replayed.
     pub replay_from: Lsn,
     /// The latest order number that the shard gave out.

@@ -63,6 +63,8 @@ pub enum Message {
     Archived(Vec<FinishedOrder>),
     /// To shards: a checkpoint is wanted.
     Checkpoint(u64, Lsn),
+    /// To accounts: more rows of a checkpoint are to be captured.
+    GoOn,
     /// To shards: work can begin.
     Recover,
     /// To accounts: holds are wanted.
@@ -159,6 +161,10 @@ impl balance_shard::Outside for Ports {
 
     fn checkpoint(&mut self, rows: Rows) {
         self.send(Actor::Keeper, Message::Keeper(KeeperMessage::Checkpoint(rows)));
+    }
+
+    fn go_on(&mut self) {
+        self.send(self.me, Message::GoOn);
     }
 }
 
@@ -583,6 +589,7 @@ fn orders_take(shard: &mut OrderShard, message: Message, ports: &mut Ports) {
         | Message::Commands(_)
         | Message::Instruct(..)
         | Message::StatementsArchived(_)
+        | Message::GoOn
         | Message::Log(_)
         | Message::Keeper(_) => unreachable!("not a message to a shard of orders"),
     }
@@ -597,6 +604,7 @@ fn balances_take(shard: &mut BalanceShard, message: Message, ports: &mut Ports) 
         Message::Committed(..) => shard.on_committed(ports),
         Message::StatementsArchived(hand_over) => shard.on_statements_archived(hand_over),
         Message::Checkpoint(epoch, _) => shard.on_checkpoint(epoch, ports),
+        Message::GoOn => shard.capture(ports),
         Message::Recover => shard.recover_all_debts(ports),
         Message::Requests(..)
         | Message::Reports(_)

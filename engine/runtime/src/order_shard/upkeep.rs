@@ -185,6 +185,7 @@ impl OrderShard {
                 epoch: checkpoint.epoch,
                 tables: vec![rows],
                 is_last,
+                waits_for_archive: true,
                 replay_from: checkpoint.replay_from,
                 last_id: self.last_id,
             };
