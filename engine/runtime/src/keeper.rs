@@ -33,6 +33,9 @@ const TAKE_EVERY: Duration = Duration::from_millis(2);
 /// With more announcements than this gathered, they wait for the next feed, which takes many at a fraction of the cost.
 const ANNOUNCED_AT_ONCE_MAX: usize = 1_024;
 
+/// With this many feeds to make, the archive is behind.
+const BEHIND_FEEDS: usize = 4;
+
 /// A feed waits no longer than this for more orders.
 const FEED_WAIT: Duration = Duration::from_secs(2);
 
@@ -244,9 +247,9 @@ impl<L: Listeners> Keeper<L> {
 
     /// One try, which may be repeated when it fails, and what comes next.
     fn try_work(&mut self, work: &Work) -> Result<Option<Work>, (StoreFault, &'static str)> {
-        // What came slowly is fed slowly, so that the log does not have to wait for the disk.
-        let is_little = self.finished_orders < self.shared.limits.feed_orders;
-        if is_little && matches!(work, Work::Announce | Work::Feed) {
+        // A feed that nobody waits for leaves the disk to the log, unless the archive falls behind.
+        let is_behind = self.shared.gate.archive_lag() >= BEHIND_FEEDS * self.shared.limits.feed_orders;
+        if !is_behind && matches!(work, Work::Announce | Work::Feed) {
             self.store.haste().relax();
         } else {
             self.store.haste().hurry();
