@@ -35,7 +35,7 @@ use crate::{clock::Clock, keeper};
 /// How often timers are looked at.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Messages that may wait for the store keeper while a checkpoint goes on.
+/// With this many messages before the store keeper, shards of orders capture no more rows of a checkpoint.
 const KEEPER_BACKLOG: usize = 16;
 
 /// Archived orders that shards forget in one go, and the pause after that.
@@ -333,8 +333,13 @@ impl balance_shard::Outside for Ports {
         self.to_keeper(KeeperMessage::Checkpoint(rows));
     }
 
+    /// Not at once: a mailbox is emptied in one go, and the shard of orders on this thread has to have its turn.
     fn go_on(&mut self) {
-        self.wiring().balances[self.index].do_send(GoOn {});
+        let address = self.wiring().balances[self.index].clone();
+        actix::spawn(async move {
+            tokio::task::yield_now().await;
+            address.do_send(GoOn {});
+        });
     }
 }
 

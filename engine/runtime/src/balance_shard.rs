@@ -70,14 +70,14 @@ struct Checkpointing {
     replay_from: Lsn,
     /// Whether rows of it were handed over.
     is_begun: bool,
-    /// Those that had rows, which go when the hold is gone, and those that there were; some are both.
+    /// Holds that have a row, which goes when the hold is gone, and holds that there were when it was wanted; some are both.
     holds: Vec<HoldId>,
     /// Accounts that had changed when it was wanted, in the order in which they are captured.
     accounts: Vec<AccountId>,
     /// Those of them that are not captured yet.
     waiting: FxHashSet<AccountId>,
-    /// Rows that are not handed over yet.
-    captured: CheckpointRows,
+    /// Rows of accounts that are not handed over yet.
+    rows: CheckpointRows,
     /// Room to encode rows in.
     row: Vec<u8>,
 }
@@ -90,9 +90,9 @@ impl Checkpointing {
             return;
         }
         let Some(account) = ledger.account(id) else { return };
-        // Accounts above carry the roll-up, which is computed anew at a restart: no row for them.
+        // An account above, of which only the roll-up has changed, needs no row: that is computed anew at a restart.
         write_marked_row(account, account.applied, &mut self.row);
-        self.captured.upsert(id.raw().to_be_bytes(), self.row.as_slice());
+        self.rows.upsert(id.raw().to_be_bytes(), self.row.as_slice());
     }
 }
 
@@ -450,7 +450,7 @@ impl BalanceShard {
             holds,
             accounts: waiting.iter().copied().collect(),
             waiting,
-            captured: CheckpointRows::new(Table::Accounts),
+            rows: CheckpointRows::new(Table::Accounts),
             row: Vec::new(),
         });
         self.capture(outside);
@@ -481,16 +481,29 @@ impl BalanceShard {
             left -= 1;
             checkpoint.capture_account(id, &self.ledger);
         }
-        let is_last = checkpoint.holds.is_empty() && checkpoint.accounts.is_empty();
-        let accounts = std::mem::replace(&mut checkpoint.captured, CheckpointRows::new(Table::Accounts));
-        let mut tables = vec![accounts, holds];
-        if is_last {
-            tables.extend([self.references_captured(), self.campaigns_captured()]);
+        let mut references = CheckpointRows::new(Table::Directory);
+        while left > 0
+            && let Some(key) = self.new_references.pop()
+        {
+            left -= 1;
+            references.upsert(key.to_be_bytes(), self.references[&key].to_le_bytes());
         }
+        let mut campaigns = CheckpointRows::new(Table::Campaigns);
+        while left > 0
+            && let Some((campaign, stock)) = self.new_campaigns.pop()
+        {
+            left -= 1;
+            campaigns.upsert(campaign.id.0.to_be_bytes(), encode_row(&(&*campaign, stock)));
+        }
+        let is_last = checkpoint.holds.is_empty()
+            && checkpoint.accounts.is_empty()
+            && self.new_references.is_empty()
+            && self.new_campaigns.is_empty();
+        let accounts = std::mem::replace(&mut checkpoint.rows, CheckpointRows::new(Table::Accounts));
         let rows = Rows {
             source: Source::Balances(self.index),
             epoch: checkpoint.epoch,
-            tables,
+            tables: vec![accounts, holds, references, campaigns],
             is_last,
             waits_for_archive: !std::mem::replace(&mut checkpoint.is_begun, true),
             replay_from: checkpoint.replay_from,
@@ -502,22 +515,6 @@ impl BalanceShard {
             outside.go_on();
         }
         self.hand_over_captured(outside);
-    }
-
-    fn references_captured(&mut self) -> CheckpointRows {
-        let mut rows = CheckpointRows::new(Table::Directory);
-        for key in std::mem::take(&mut self.new_references) {
-            rows.upsert(key.to_be_bytes(), self.references[&key].to_le_bytes());
-        }
-        rows
-    }
-
-    fn campaigns_captured(&mut self) -> CheckpointRows {
-        let mut rows = CheckpointRows::new(Table::Campaigns);
-        for (campaign, stock) in std::mem::take(&mut self.new_campaigns) {
-            rows.upsert(campaign.id.0.to_be_bytes(), encode_row(&(&*campaign, stock)));
-        }
-        rows
     }
 
     fn hand_over_captured(&mut self, outside: &mut dyn Outside) {

@@ -7,7 +7,8 @@ use std::time::Duration;
 /// was written before it: some 16 ms for 8 MiB, and for this not noticeably longer than it takes anyway.
 pub const STEP_BYTES: u64 = 256 << 10;
 
-/// The pause after each step. 256 KiB and the pause together are some 60 MB/s, twice what 50 000 orders/s add to the log.
+/// The pause after each step. 256 KiB and the pause together are some 60 MB/s. 50 000 orders/s add half of that to the log, which asks
+/// for a new segment; and all of it to the archive, which falls behind then and is fed in haste.
 const PAUSE: Duration = Duration::from_millis(3);
 
 /// Whether somebody waits for work that is done in the background. Until then it is done at leisure: what it asks of the disk

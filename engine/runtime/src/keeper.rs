@@ -1,7 +1,7 @@
 //! The store keeper: a thread of low priority that feeds the archive in bulk and writes checkpoints.
 //!
-//! One inbox keeps the order that recovery relies on: statement lines and finished orders that a shard handed over
-//! before its checkpoint rows are in the archive before the rows are.
+//! One inbox keeps the order that recovery relies on: what a checkpoint row takes for archived, statement lines and finished
+//! orders, was handed over before it, and is in the archive before the row is written.
 //!
 //! [`Keeper`] is the logic, step by step and without a thread or a clock; [`Keeper::run`] is the thread around it. A
 //! simulation takes the steps itself.
@@ -248,7 +248,7 @@ impl<L: Listeners> Keeper<L> {
     /// One try, which may be repeated when it fails, and what comes next.
     fn try_work(&mut self, work: &Work) -> Result<Option<Work>, (StoreFault, &'static str)> {
         // A feed that nobody waits for leaves the disk to the log, unless the archive falls behind.
-        let is_behind = self.shared.gate.archive_lag() >= BEHIND_FEEDS * self.shared.limits.feed_orders;
+        let is_behind = self.shared.gate.is_archive_behind(BEHIND_FEEDS * self.shared.limits.feed_orders);
         if !is_behind && matches!(work, Work::Announce | Work::Feed) {
             self.store.haste().relax();
         } else {
@@ -259,7 +259,7 @@ impl<L: Listeners> Keeper<L> {
             Work::Expire(expiry, _) => self.try_expire(expiry).map(|()| None),
             Work::Feed | Work::Flush(_) | Work::Stop => self.try_feed().map(|()| None),
             Work::Rows(rows) => {
-                if rows.waits_for_archive {
+                if rows.waits_for_archive || self.finished_orders >= self.shared.limits.feed_orders {
                     self.try_feed()?;
                 }
                 for table in rows.tables.iter().filter(|table| !table.changes.is_empty()) {

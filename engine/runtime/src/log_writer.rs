@@ -154,8 +154,8 @@ impl<L: Listeners> LogWriter<L> {
         }
     }
 
-    /// Gathers what is there, and with many callers what comes within moments. A message that is no batch is waited for by
-    /// somebody who is not one of many.
+    /// Gathers what is there, and while more keeps coming, what comes within moments; but a message that is no batch is
+    /// answered without that.
     fn gather(&mut self, inbox: &Receiver<LogMessage>) {
         self.take_waiting(inbox);
         if self.has_room()

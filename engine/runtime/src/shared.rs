@@ -285,6 +285,12 @@ impl Gate {
         self.archive_lag.load(Ordering::Relaxed)
     }
 
+    /// Whether as many finished orders wait for the archive as `orders`, or so many that new ones will soon have to wait.
+    #[must_use]
+    pub fn is_archive_behind(&self, orders: usize) -> bool {
+        self.archive_lag() >= orders.min(self.archive_lag_max / 2).min(self.live_orders_max / 2)
+    }
+
     /// Counts orders that came into memory.
     pub fn orders_came(&self, orders: usize) {
         self.live_orders.fetch_add(orders, Ordering::Relaxed);

@@ -115,6 +115,13 @@ impl Ledger {
         DEBTORS.into_iter().map(numbered).find(|debtor| self.account(*debtor).is_some())
     }
 
+    /// Notes the debts of an account that was opened: after a restart their rows may be there before it is.
+    pub(super) fn note_debts_of(&mut self, opened: AccountId) {
+        if DEBTORS.contains(&opened.kind()) && !self.owed(opened).is_zero() {
+            self.owing.insert(opened);
+        }
+    }
+
     /// Notes whether a debt stands after a posting to its account.
     pub(super) fn note_debt(&mut self, debt: AccountId) {
         let Some(debtor) = self.debtor(debt) else { return };

@@ -248,6 +248,7 @@ impl Ledger {
                     opened.below = awaited.below;
                     self.roll_up(*parent, awaited.below);
                 }
+                self.note_debts_of(*account);
             }
             LedgerEvent::HoldPlaced { hold, account, amount, expires_at } => {
                 let row = Hold {

@@ -88,7 +88,7 @@ pub trait StorageFile: Send + Debug {
         Ok(self.len()? == 0)
     }
     /// Fills the file, just created, with `bytes` zeros in real blocks and makes them durable, so that later
-    /// writes and syncs inside it change no metadata and need no space.
+    /// writes and syncs inside it change no metadata and need no space. At leisure unless `haste` is pressing.
     ///
     /// # Errors
     /// See [`StorageFile::read_at`].

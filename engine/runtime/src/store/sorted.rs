@@ -53,17 +53,17 @@ pub(super) fn ingest_run(
         return Ok(());
     }
     let mut run = keyspace.start_ingestion()?;
-    let unfinished = if haste.is_pressing() { None } else { newest_table(keyspace) };
+    let is_leisurely = !haste.is_pressing();
     let mut step_bytes = 0;
     for (key, value) in rows {
-        if let Some(table) = &unfinished {
-            step_bytes += (key.len() + value.as_ref().map_or(0, |value| value.len())) as u64;
-            if step_bytes >= STEP_BYTES {
-                step_bytes = 0;
-                // A fault is not lost: the engine's own sync, which counts, meets it as well.
-                let _ = table.sync_data();
-                haste.pause();
+        step_bytes += (key.len() + value.as_ref().map_or(0, |value| value.len())) as u64;
+        if is_leisurely && step_bytes >= STEP_BYTES {
+            step_bytes = 0;
+            // Looked for each time: a long run goes on in another file.
+            if let Some(table) = newest_table(keyspace) {
+                table.sync_data()?;
             }
+            haste.pause();
         }
         match value {
             Some(value) => run.write(key, value)?,
@@ -73,8 +73,8 @@ pub(super) fn ingest_run(
     run.finish()
 }
 
-/// The table file that was begun last. A merge may have begun a later one meanwhile; then that is synced early, and
-/// nothing else is different. `None` when it cannot be found: the sync at the end is what counts.
+/// The table file that was begun last: the run's own, or that of a merge that goes on beside it. `None` when there is none to be
+/// found: the engine syncs each file itself when it is finished, and that is what counts.
 fn newest_table(keyspace: &Keyspace) -> Option<File> {
     let files = std::fs::read_dir(keyspace.path().join(TABLES_DIR)).ok()?;
     let numbered =
