@@ -176,6 +176,8 @@ pub fn run(args: &MemoryArgs) -> Result<bool> {
         println!("DIFFERENCE live orders {live_orders}, after the start {again}, trial balance {balanced}");
     }
     tokio.block_on(engine.shutdown())?;
+    // The store merges on until nobody holds it.
+    drop(engine);
     fs::remove_dir_all(&dir)?;
     Ok(balanced && holds_all)
 }

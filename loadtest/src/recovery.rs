@@ -149,6 +149,8 @@ pub fn run(args: &RecoveryArgs) -> Result<bool> {
         report::write(&report, path)?;
     }
     tokio.block_on(engine.shutdown())?;
+    // The store merges on until nobody holds it.
+    drop(engine);
     if verdict.count == 0 {
         fs::remove_dir_all(&dir)?;
     } else {
