@@ -76,6 +76,9 @@ struct Checkpointing {
     accounts: Vec<AccountId>,
     /// Those of them that are not captured yet.
     waiting: FxHashSet<AccountId>,
+    /// Numbers of top-ups and transfers, and campaigns, that had no row when it was wanted.
+    references: Vec<u128>,
+    campaigns: Vec<(Arc<Campaign>, AccountId)>,
     /// Rows of accounts that are not handed over yet.
     rows: CheckpointRows,
     /// Room to encode rows in.
@@ -450,6 +453,8 @@ impl BalanceShard {
             holds,
             accounts: waiting.iter().copied().collect(),
             waiting,
+            references: std::mem::take(&mut self.new_references),
+            campaigns: std::mem::take(&mut self.new_campaigns),
             rows: CheckpointRows::new(Table::Accounts),
             row: Vec::new(),
         });
@@ -483,22 +488,22 @@ impl BalanceShard {
         }
         let mut references = CheckpointRows::new(Table::Directory);
         while left > 0
-            && let Some(key) = self.new_references.pop()
+            && let Some(key) = checkpoint.references.pop()
         {
             left -= 1;
             references.upsert(key.to_be_bytes(), self.references[&key].to_le_bytes());
         }
         let mut campaigns = CheckpointRows::new(Table::Campaigns);
         while left > 0
-            && let Some((campaign, stock)) = self.new_campaigns.pop()
+            && let Some((campaign, stock)) = checkpoint.campaigns.pop()
         {
             left -= 1;
             campaigns.upsert(campaign.id.0.to_be_bytes(), encode_row(&(&*campaign, stock)));
         }
         let is_last = checkpoint.holds.is_empty()
             && checkpoint.accounts.is_empty()
-            && self.new_references.is_empty()
-            && self.new_campaigns.is_empty();
+            && checkpoint.references.is_empty()
+            && checkpoint.campaigns.is_empty();
         let accounts = std::mem::replace(&mut checkpoint.rows, CheckpointRows::new(Table::Accounts));
         let rows = Rows {
             source: Source::Balances(self.index),

@@ -201,7 +201,8 @@ impl<L: Listeners> Keeper<L> {
         }
     }
 
-    /// Asks for a feed of the archive with the next step, unless that feeds anyway.
+    /// Asks for a feed of the archive with the next step, unless that has other work: most of it feeds anyway, and what
+    /// is gathered is asked for again.
     pub fn feed(&mut self) {
         self.work.get_or_insert(Work::Feed);
     }

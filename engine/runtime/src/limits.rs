@@ -10,8 +10,8 @@ pub struct Limits {
     pub recovered_at_once: usize,
     /// Orders woken in one go, so that a flood of timers does not hold up other messages.
     pub wakes_at_once: usize,
-    /// Orders, or accounts and holds, captured in one go for a checkpoint, so that a million live orders need neither a long pause nor a copy
-    /// of them all.
+    /// Orders, or accounts and holds, captured in one go for a checkpoint, so that a million of them need neither a long
+    /// pause nor a copy of them all.
     pub rows_at_once: usize,
     /// Live orders that all shards together keep as they are; more are packed until something happens to them.
     pub open_orders: usize,
