@@ -3,12 +3,14 @@
 //! A log group's payload is a run of records, each complete in itself, so that a group needs no index.
 
 mod encoder;
+mod order_row;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use suanpan_model::{Lsn, Record};
 
 pub(crate) use encoder::Encoder;
+pub use order_row::{add_step, begin_order_row, decode_order_row, order_row, step_of, write_order_row};
 
 /// Version of rows in the store. Rows of older versions are decoded by their own code, kept for good.
 const ROW_VERSION: u8 = 1;
@@ -22,6 +24,9 @@ pub enum CodecFault {
     /// Cut short, or damaged.
     #[error("bytes cannot be decoded: {0}")]
     Postcard(#[from] postcard::Error),
+    /// Of an order, with steps that do not follow from each other.
+    #[error("the row tells of what cannot happen to an order")]
+    Impossible,
 }
 
 /// Appends `value` to `bytes`.
@@ -84,14 +89,6 @@ pub fn write_marked_row<T: Serialize>(row: &T, applied: Lsn, buffer: &mut Vec<u8
     buffer.extend_from_slice(&applied.0.to_le_bytes());
     buffer.push(ROW_VERSION);
     append(row, buffer);
-}
-
-/// A marked row whose position is filled in later by [`mark_row`].
-#[must_use]
-pub fn marked_row<T: Serialize>(row: &T) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(1024);
-    write_marked_row(row, Lsn(0), &mut bytes);
-    bytes
 }
 
 /// Fills in the position of a marked row.

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use smol_str::SmolStr;
 use suanpan_model::{AccountId, Order, OrderId, OrderStatus, PlatformId, TimestampMs};
 
-use crate::codec::{CodecFault, append_row, decode_marked_row, decode_row};
+use crate::codec::{CodecFault, append_row, decode_order_row, decode_row};
 use crate::fault::EngineFault;
 use crate::store::{Bytes, OrderIndexKey, Store};
 
@@ -111,7 +111,7 @@ pub fn complete_index(store: &Store) -> Result<(), EngineFault> {
     }
     let (mut rows, mut buffer, mut failed) = (Vec::new(), Vec::new(), None);
     let orders = store.for_each_order(&mut |id, row| {
-        let indexed = decode_marked_row(row)
+        let indexed = decode_order_row(row)
             .map_err(|fault| EngineFault::Replay {
                 lsn: 0,
                 what: format!("order {id} cannot be read: {fault}"),

@@ -22,7 +22,7 @@ use suanpan_model::{
 };
 
 use crate::api::OrderSummary;
-use crate::codec::decode_marked_row;
+use crate::codec::{decode_order_row, step_of};
 use crate::messages::{Finished, HoldAsk, LogBatch, Rows, VoidAsk};
 use crate::shared::{Campaigns, Registry, Shared, count};
 use crate::store::KeyFilter;
@@ -374,7 +374,7 @@ impl OrderShard {
             Some(row) => Some(row.clone()),
             None => self.shared.store.order(id.0).map_err(|fault| unavailable(fault.to_string()))?,
         };
-        let order = row.map(|bytes| decode_marked_row(&bytes).map(|(_, order)| order)).transpose();
+        let order = row.map(|bytes| decode_order_row(&bytes).map(|(_, order)| order)).transpose();
         order.map_err(|fault| unavailable(fault.to_string()))
     }
 }
@@ -441,7 +441,8 @@ fn record(
     if shared.feed.has_subscribers() {
         outbox.tell(order, now, &events);
     }
-    outbox.write(&Record::Order { order: order.id, at: now, events });
+    let id = order.id;
+    live.take_over(step_of(outbox.write(&Record::Order { order: id, at: now, events })));
     (live.due, live.scheduled) = (due, scheduled.min(due));
 }
 

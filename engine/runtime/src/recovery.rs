@@ -21,7 +21,7 @@ use suanpan_model::{
 };
 
 use crate::balance_shard::{Restored, movement, reference_key};
-use crate::codec::{CodecFault, decode_marked_row, decode_row, row_mark};
+use crate::codec::{CodecFault, decode_marked_row, decode_order_row, decode_row, row_mark};
 use crate::fault::EngineFault;
 use crate::journal::Journal;
 use crate::keeper::CheckpointMeta;
@@ -81,7 +81,7 @@ impl RecoveredOrder {
     /// When the row is damaged, or of a newer format.
     pub fn look(&self) -> Result<Cow<'_, Order>, CodecFault> {
         match &self.body {
-            Body::Row(row) => Ok(Cow::Owned(decode_marked_row(row)?.1)),
+            Body::Row(row) => Ok(Cow::Owned(decode_order_row(row)?.1)),
             Body::Open(order) => Ok(Cow::Borrowed(order)),
         }
     }
@@ -92,7 +92,7 @@ impl RecoveredOrder {
     /// As [`RecoveredOrder::look`].
     pub fn open(&mut self) -> Result<&mut Order, CodecFault> {
         if let Body::Row(row) = &self.body {
-            self.body = Body::Open(Box::new(decode_marked_row(row)?.1));
+            self.body = Body::Open(Box::new(decode_order_row(row)?.1));
         }
         match &mut self.body {
             Body::Open(order) => Ok(order),
@@ -398,7 +398,7 @@ impl<'a> Replay<'a> {
         // It may be on its way into the archive.
         self.feeder.settle()?;
         let Some(bytes) = self.store.order(id.0)? else { return Ok(None) };
-        let (applied, order) = decode_marked_row(&bytes).map_err(|fault| EngineFault::Replay {
+        let (applied, order) = decode_order_row(&bytes).map_err(|fault| EngineFault::Replay {
             lsn: lsn.0,
             what: format!("archived order {id}: {fault}"),
         })?;

@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use suanpan_model::{Order, PlatformId, TimestampMs};
-use suanpan_runtime::codec::decode_marked_row;
+use suanpan_model::{PlatformId, TimestampMs};
+use suanpan_runtime::codec::decode_order_row;
 use suanpan_runtime::store::{Store, StoreFault, StoreOptions};
 
 use crate::back_test::{Scope, Telling};
@@ -128,7 +128,7 @@ fn over_archive<F: FnMut(Value) -> ControlFlow<()>>(
     let store = Store::open(&path, StoreOptions::default())?;
     let (mut flow, mut damaged) = (ControlFlow::Continue(()), None);
     store.for_each_order(&mut |_, bytes| {
-        flow = match decode_marked_row::<Order>(bytes) {
+        flow = match decode_order_row(bytes) {
             Ok((_, order)) => telling.take_order(&order),
             Err(fault) => {
                 damaged = Some(fault.to_string());

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use suanpan_model::order::order_key;
 use suanpan_model::{Lsn, Order, OrderId, PlatformId};
-use suanpan_runtime::codec::decode_marked_row;
+use suanpan_runtime::codec::decode_order_row;
 use suanpan_runtime::journal::{JournalOptions, SegmentJournal};
 use suanpan_runtime::recovery::{Purpose, recover};
 use suanpan_runtime::store::{Store, StoreOptions};
@@ -106,7 +106,7 @@ fn assert_all_known(dir: &Path) {
     for (no, id) in acknowledged {
         let archived = || {
             let row = store.order(id).unwrap()?;
-            let (_, order): (Lsn, Order) = decode_marked_row(&row).unwrap();
+            let (_, order): (Lsn, Order) = decode_order_row(&row).unwrap();
             Some(order)
         };
         let order = recovered

@@ -11,7 +11,7 @@ use suanpan_model::{
     AccountId, AccountType, Amount, CauseId, Currency, Entry, EntryCode, LedgerEvent, Lsn, Order, Posting,
     Record, TimestampMs,
 };
-use suanpan_runtime::codec::{decode_marked_row, encode_record, mark_row, marked_row};
+use suanpan_runtime::codec::{decode_order_row, encode_record, mark_row, order_row};
 use suanpan_runtime::journal::{Journal, JournalOptions, SegmentJournal, inspect};
 use suanpan_runtime::store::{ArchiveBatch, Store, StoreOptions};
 
@@ -137,7 +137,7 @@ fn a_falsified_posting_in_the_archive_is_found() {
         let mut falsified = None;
         store
             .for_each_order(&mut |_, row| {
-                let (_, order): (Lsn, Order) = decode_marked_row(row).unwrap();
+                let (_, order): (Lsn, Order) = decode_order_row(row).unwrap();
                 if order.entries.is_empty() {
                     return std::ops::ControlFlow::Continue(());
                 }
@@ -148,7 +148,7 @@ fn a_falsified_posting_in_the_archive_is_found() {
         let mut order = falsified.unwrap();
         let posting = &mut order.entries[0].postings[0];
         posting.amount = posting.amount.plus(Amount::from_minor(1));
-        let mut row = marked_row(&order);
+        let mut row = order_row(&order);
         mark_row(&mut row, Lsn(u64::MAX));
         let orders = vec![(order.id.0, row.into())];
         store.ingest(ArchiveBatch { orders, ..ArchiveBatch::default() }).unwrap();

@@ -11,7 +11,7 @@ use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use suanpan_runtime::codec::decode_marked_row;
+use suanpan_runtime::codec::decode_order_row;
 use suanpan_runtime::journal::{FaultyStorage, Journal, JournalOptions, SegmentJournal, Storage};
 use suanpan_runtime::order_list::{Indexed, complete_index};
 use suanpan_runtime::recovery::{Purpose, recover};
@@ -68,7 +68,7 @@ fn summary(storage: FaultyStorage, tables: MemoryTables) -> String {
     }
     store
         .for_each_order(&mut |_, row| {
-            let (_, order): (_, suanpan_model::Order) = decode_marked_row(row).unwrap();
+            let (_, order): (_, suanpan_model::Order) = decode_order_row(row).unwrap();
             writeln!(text, "archived {} {} {}", order.terms.order_no, order.id, order.status).unwrap();
             std::ops::ControlFlow::Continue(())
         })
@@ -124,7 +124,7 @@ fn data_of_before_there_was_an_index_of_orders_gets_one() {
     let (mut archived, mut indexed, mut platform) = (Vec::new(), Vec::new(), 0);
     store
         .for_each_order(&mut |id, row| {
-            let (_, order): (_, suanpan_model::Order) = decode_marked_row(row).unwrap();
+            let (_, order): (_, suanpan_model::Order) = decode_order_row(row).unwrap();
             platform = order.terms.platform.0;
             archived.push((id, Indexed::of(&order)));
             std::ops::ControlFlow::Continue(())

@@ -2,19 +2,23 @@
 //! (`__fuzz__`) and goes on from there for a bounded number of inputs; `cargo bolero test` goes on for as long as it may.
 #![expect(clippy::unwrap_used, reason = "test code: a panic is the report")]
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use suanpan_channels::{BUILTIN_CHANNELS, load_descriptors};
 use suanpan_core::ledger::{Account, Hold};
-use suanpan_model::{AccountId, AccountType, HoldId, Order, Record};
-use suanpan_runtime::codec::{decode_marked_row, decode_records, decode_row, encode_record};
+use suanpan_model::{AccountId, AccountType, HoldId, OrderId, Record};
+use suanpan_runtime::codec::{
+    add_step, begin_order_row, decode_marked_row, decode_order_row, decode_records, decode_row,
+    encode_record, order_row, step_of,
+};
 use suanpan_runtime::journal::{
     FaultyStorage, Journal, JournalOptions, SegmentJournal, Storage, inspect_storage,
 };
 use suanpan_runtime::keeper::CheckpointMeta;
 use suanpan_runtime::statements::read_chunks;
-use suanpan_sim::{Plan, live, live_plan};
+use suanpan_sim::{Plan, Report, live, live_plan};
 
 /// Inputs of each target in one run.
 const INPUTS: usize = 2_000;
@@ -54,10 +58,32 @@ fn read_records(bytes: &[u8]) {
     assert_eq!(found, same, "what was read is written and read again; the first reading: {read:?}");
 }
 
+/// Rows of the orders of a life, as they stood at its end and as they took over what happened.
+fn order_rows(report: &Report) -> Vec<Vec<u8>> {
+    let mut histories: BTreeMap<OrderId, Vec<u8>> = BTreeMap::new();
+    for (_, _, payload) in &report.log {
+        decode_records(payload, |record| {
+            let Record::Order { order, .. } = record else { return };
+            let mut bytes = Vec::new();
+            encode_record(&record, &mut bytes);
+            let step = step_of(&bytes);
+            histories
+                .entry(order)
+                .and_modify(|row| add_step(row, step))
+                .or_insert_with(|| begin_order_row(order, step));
+        })
+        .unwrap();
+    }
+    for order in &report.lives {
+        let (_, read) = decode_order_row(&histories[&order.id]).unwrap();
+        assert_eq!(read, **order, "its row takes over everything that the log tells of it");
+    }
+    report.lives.iter().map(|order| order_row(order)).chain(histories.into_values()).collect()
+}
+
 #[test]
 fn rows() {
-    use suanpan_runtime::codec::marked_row;
-    let right: Vec<Vec<u8>> = live(1, true).lives.iter().map(|order| marked_row(&**order)).collect();
+    let right = order_rows(&live(1, true));
     bolero::check!().with_iterations(INPUTS).for_each(|bytes: &[u8]| {
         read_rows(bytes);
         let chosen = usize::from(bytes.first().copied().unwrap_or(0)) % right.len();
@@ -67,7 +93,7 @@ fn rows() {
 
 fn read_rows(bytes: &[u8]) {
     // None of them may do more than refuse.
-    drop(decode_marked_row::<Order>(bytes));
+    drop(decode_order_row(bytes));
     drop(decode_marked_row::<Account>(bytes));
     drop(decode_marked_row::<(HoldId, Hold)>(bytes));
     drop(decode_row::<CheckpointMeta>(bytes));
@@ -164,7 +190,7 @@ fn commands() {
 #[test]
 #[ignore = "writes the corpora"]
 fn write_corpora() {
-    use suanpan_runtime::codec::{encode_row, marked_row};
+    use suanpan_runtime::codec::encode_row;
     let write = |target: &str, name: String, bytes: &[u8]| {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/__fuzz__")
@@ -178,8 +204,9 @@ fn write_corpora() {
         for (place, (_, _, payload)) in report.log.iter().enumerate().step_by(report.log.len() / 6 + 1) {
             write("records", format!("life-{seed}-{place}"), payload);
         }
-        for (place, order) in report.lives.iter().enumerate().take(3) {
-            write("rows", format!("order-{seed}-{place}"), &marked_row(&**order));
+        let rows = order_rows(&report);
+        for (place, row) in rows.iter().take(3).chain(rows.iter().rev().take(3)).enumerate() {
+            write("rows", format!("order-{seed}-{place}"), row);
         }
     }
     write("rows", "meta".to_owned(), &encode_row(&CheckpointMeta::default()));

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::{Engine, ended};
 use crate::actors::{Holding, Listing};
 use crate::api::{Command, Reply};
-use crate::codec::decode_marked_row;
+use crate::codec::decode_order_row;
 use crate::engine::announcements::read_announcement;
 use crate::fault::EngineFault;
 use crate::order_list::{Indexed, OrderQuery};
@@ -214,7 +214,7 @@ fn page(
 
 fn archived_order(store: &Store, id: OrderId) -> Result<Option<Order>, EngineFault> {
     let Some(row) = store.order(id.0)? else { return Ok(None) };
-    let read = decode_marked_row(&row).map_err(|fault| EngineFault::Replay {
+    let read = decode_order_row(&row).map_err(|fault| EngineFault::Replay {
         lsn: 0,
         what: format!("order {id} cannot be read in the archive: {fault}"),
     });

@@ -8,7 +8,7 @@ use suanpan_core::routing::{NoRoute, RouteRequest, RoutingRules};
 use suanpan_model::{ChannelId, Order, PlatformId, Route};
 
 use super::Engine;
-use crate::codec::decode_marked_row;
+use crate::codec::decode_order_row;
 use crate::fault::EngineFault;
 use crate::learner::Looking;
 use crate::rulebook::{Put, PutFault, RuleVersion};
@@ -72,7 +72,7 @@ impl Engine {
         visit: &mut dyn FnMut(Order) -> ControlFlow<()>,
     ) -> Result<(), EngineFault> {
         let mut failed = None;
-        self.shared().store.for_each_order(&mut |_, bytes| match decode_marked_row(bytes) {
+        self.shared().store.for_each_order(&mut |_, bytes| match decode_order_row(bytes) {
             Ok((_, order)) => visit(order),
             Err(fault) => {
                 failed = Some(fault);

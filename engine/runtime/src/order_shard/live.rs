@@ -7,6 +7,7 @@
 //! An order that *ended* stays here, as the row that the archive gets, until the archive has it. So an order has one place
 //! from its creation until then, and is found by its number and by the platform's through tables of four bytes.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
 use suanpan_model::{Lsn, Order, OrderId, PlatformId, TimestampMs};
 
-use crate::codec::{decode_marked_row, marked_row, write_marked_row};
+use crate::codec::{add_step, begin_order_row, decode_order_row, mark_row, order_row};
 use crate::messages::FinishedOrder;
 use crate::store::Bytes;
 
@@ -46,11 +47,50 @@ pub(super) struct Live {
 
 #[derive(Debug)]
 enum Body {
-    Open(Arc<Order>),
+    Open(Arc<Order>, OpenRow),
     /// Its marked row, whose mark says nothing.
     Packed(Box<[u8]>),
     /// The marked row that the archive gets, complete up to a position of the log.
     Ended(Bytes, Lsn),
+}
+
+/// The row of an open order.
+#[derive(Debug)]
+enum OpenRow {
+    /// Nothing of the order is recorded yet.
+    Unborn,
+    /// It takes over every step that is recorded.
+    Kept(Vec<u8>),
+    /// The order came as it is, from a recovery or the archive: its row is made when it is wanted.
+    Made,
+}
+
+impl OpenRow {
+    /// The order's marked row, whose mark says nothing.
+    fn of(&self, order: &Order) -> Cow<'_, [u8]> {
+        match self {
+            Self::Kept(row) => {
+                assert_whole(row, order);
+                Cow::Borrowed(row)
+            }
+            Self::Unborn | Self::Made => Cow::Owned(order_row(order)),
+        }
+    }
+
+    /// The same, for good.
+    fn into_bytes(self, order: &Order) -> Vec<u8> {
+        match self {
+            Self::Kept(row) => {
+                assert_whole(&row, order);
+                row
+            }
+            Self::Unborn | Self::Made => order_row(order),
+        }
+    }
+}
+
+fn assert_whole(row: &[u8], order: &Order) {
+    debug_assert!(unpack(row) == *order, "a row takes over every step of its order");
 }
 
 /// What a shard must know of an order to keep it, packed or not.
@@ -91,19 +131,26 @@ pub(crate) enum Kept {
 }
 
 impl Live {
-    pub(super) fn new(order: Arc<Order>) -> Self {
-        Self::kept(&OrderFacts::of(&order), Kept::Open(order))
+    /// An order that is new, and recorded next.
+    pub(super) fn unborn(order: Arc<Order>) -> Self {
+        let facts = OrderFacts::of(&order);
+        Self::of(&facts, Body::Open(order, OpenRow::Unborn))
     }
 
     pub(super) fn kept(facts: &OrderFacts, kept: Kept) -> Self {
+        let body = match kept {
+            Kept::Open(order) => Body::Open(order, OpenRow::Made),
+            Kept::Packed(row) => Body::Packed(row),
+        };
+        Self::of(facts, body)
+    }
+
+    fn of(facts: &OrderFacts, body: Body) -> Self {
         Self {
             id: facts.id,
             key: halves(facts.key),
             due: facts.due,
-            body: match kept {
-                Kept::Open(order) => Body::Open(order),
-                Kept::Packed(row) => Body::Packed(row),
-            },
+            body,
             scheduled: TimestampMs::NEVER,
             last_batch: 0,
             dirty: true,
@@ -119,7 +166,7 @@ impl Live {
     /// The order; read from its row when it is packed, and packed still.
     pub(super) fn look(&self) -> Arc<Order> {
         match &self.body {
-            Body::Open(order) => Arc::clone(order),
+            Body::Open(order, _) => Arc::clone(order),
             Body::Packed(row) => Arc::new(unpack(row)),
             Body::Ended(row, _) => Arc::new(unpack(row)),
         }
@@ -128,7 +175,7 @@ impl Live {
     /// The row that a checkpoint takes, its mark to be filled in.
     pub(super) fn row(&self) -> Vec<u8> {
         match &self.body {
-            Body::Open(order) => marked_row(&**order),
+            Body::Open(order, row) => copy(&row.of(order)),
             Body::Packed(row) => copy(row),
             Body::Ended(row, _) => copy(row),
         }
@@ -136,12 +183,36 @@ impl Live {
 
     /// The order, opened for good.
     pub(super) fn order(&mut self) -> &mut Arc<Order> {
-        if self.is_packed() {
-            self.body = Body::Open(self.look());
+        if let Body::Packed(row) = &mut self.body {
+            let row = std::mem::take(row).into_vec();
+            self.body = Body::Open(Arc::new(unpack(&row)), OpenRow::Kept(row));
         }
         match &mut self.body {
-            Body::Open(order) => order,
+            Body::Open(order, _) => order,
             Body::Packed(_) | Body::Ended(..) => unreachable!("it was opened"),
+        }
+    }
+
+    /// Takes over what was recorded of the order, which has it folded in.
+    pub(super) fn take_over(&mut self, step: &[u8]) {
+        let Body::Open(_, row) = &mut self.body else { unreachable!("it was opened to be changed") };
+        match row {
+            OpenRow::Unborn => *row = OpenRow::Kept(begin_order_row(self.id, step)),
+            OpenRow::Kept(row) => add_step(row, step),
+            OpenRow::Made => {}
+        }
+    }
+
+    /// The order as the archive gets it, complete up to `applied`; `buffer` is room to work in.
+    pub(super) fn finish(&mut self, applied: Lsn, buffer: &mut Vec<u8>) -> FinishedOrder {
+        let order = Arc::clone(self.order());
+        match &mut self.body {
+            Body::Open(_, OpenRow::Kept(row)) => {
+                assert_whole(row, &order);
+                mark_row(row, applied);
+                FinishedOrder::of_row(&order, Bytes::from(row.as_slice()), applied, buffer)
+            }
+            Body::Open(..) | Body::Packed(_) | Body::Ended(..) => FinishedOrder::new(&order, applied, buffer),
         }
     }
 
@@ -167,7 +238,7 @@ fn copy(row: &[u8]) -> Vec<u8> {
 }
 
 fn unpack(row: &[u8]) -> Order {
-    let (_, order) = decode_marked_row(row).expect("a row that was made here can be read");
+    let (_, order) = decode_order_row(row).expect("a row that was made here can be read");
     order
 }
 
@@ -182,7 +253,6 @@ pub(super) struct LiveOrders {
     /// Those that are open, in the order in which they are looked at for packing; some have ended since.
     open: VecDeque<OrderId>,
     open_max: usize,
-    buffer: Vec<u8>,
 }
 
 fn hash(id: OrderId) -> u64 {
@@ -209,7 +279,6 @@ impl LiveOrders {
             free: Vec::new(),
             open: VecDeque::new(),
             open_max,
-            buffer: Vec::new(),
         }
     }
 
@@ -297,7 +366,7 @@ impl LiveOrders {
     pub(super) fn ended(&self, id: OrderId) -> Option<&Bytes> {
         match &at(&self.pages, self.place(id)?).body {
             Body::Ended(row, _) => Some(row),
-            Body::Open(_) | Body::Packed(_) => None,
+            Body::Open(..) | Body::Packed(_) => None,
         }
     }
 
@@ -310,7 +379,7 @@ impl LiveOrders {
         let place = *found.get();
         match at(pages, place).body {
             Body::Ended(_, applied) if applied == archived.applied => {}
-            Body::Ended(..) | Body::Open(_) | Body::Packed(_) => return false,
+            Body::Ended(..) | Body::Open(..) | Body::Packed(_) => return false,
         }
         found.remove();
         let key = at(pages, place).key;
@@ -353,14 +422,13 @@ impl LiveOrders {
             let Some(place) = self.place(id) else { continue };
             let (page, slot) = split(place);
             let Some(live) = self.pages[page][slot].as_mut() else { continue };
-            let Body::Open(order) = &live.body else { continue };
+            let Body::Open(order, row) = &mut live.body else { continue };
             if std::mem::take(&mut live.touched) {
                 self.open.push_back(id);
                 continue;
             }
-            write_marked_row(&**order, Lsn(0), &mut self.buffer);
-            debug_assert!(unpack(&self.buffer) == **order, "a row keeps everything of an order");
-            live.body = Body::Packed(self.buffer.as_slice().into());
+            let row = std::mem::replace(row, OpenRow::Made).into_bytes(order);
+            live.body = Body::Packed(row.into());
         }
     }
 }

@@ -117,8 +117,9 @@ impl Outbox {
         }
     }
 
-    /// Adds a record to the open batch.
-    pub(super) fn write(&mut self, record: &Record) {
+    /// Adds a record to the open batch; its bytes are what it is encoded as.
+    pub(super) fn write(&mut self, record: &Record) -> &[u8] {
+        let from = self.payload.len();
         encode_record(record, &mut self.payload);
         let (position, shards) = (self.records, self.instructions.len());
         let (Record::Order { at, .. } | Record::Ledger { at, .. }) = *record;
@@ -127,6 +128,7 @@ impl Outbox {
             self.instructions[shard].push(position, at, &instruction);
         });
         self.records += 1;
+        &self.payload[from..]
     }
 
     /// Adds what an event of the record that is written next says about a channel.

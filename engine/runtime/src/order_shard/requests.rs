@@ -175,7 +175,7 @@ impl OrderShard {
         let told = summary(&order, false);
         self.listed.insert((order.terms.platform, id));
         self.outbox.tally.came += 1;
-        let mut live = Live::new(Arc::new(order));
+        let mut live = Live::unborn(Arc::new(order));
         record(&mut live, now, events, &self.shared, &mut self.timers, &mut self.outbox);
         self.live.insert(live);
         Ok(told)

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use suanpan_core::invariants::Invariant;
 use suanpan_model::{Lsn, Order, OrderId};
-use suanpan_runtime::codec::decode_marked_row;
+use suanpan_runtime::codec::decode_order_row;
 use suanpan_runtime::order_list::Indexed;
 use suanpan_runtime::recovery::order_breaks;
 use suanpan_runtime::store::Store;
@@ -20,7 +20,7 @@ pub fn check(store: &Store, is_fed_again: &dyn Fn(OrderId) -> bool, findings: &m
     // One of an earlier version gets its index with the next start.
     let is_indexed = store.are_orders_indexed().unwrap_or(true);
     let read = store.for_each_order(&mut |id, row| {
-        match decode_marked_row::<Order>(row) {
+        match decode_order_row(row) {
             Ok((_, order)) => {
                 order_faults(id, &order, &mut orders);
                 if !key_faults(store, &order, is_fed_again, &mut keys) {
@@ -107,7 +107,7 @@ fn index_fault(store: &Store, order: &Order) -> Option<String> {
 /// An order of the archive.
 pub fn order(store: &Store, id: u64) -> Option<Order> {
     let row = store.order(id).ok().flatten()?;
-    decode_marked_row(&row).map(|(_, order): (Lsn, Order)| order).ok()
+    decode_order_row(&row).map(|(_, order): (Lsn, Order)| order).ok()
 }
 
 #[cfg(test)]
@@ -122,7 +122,7 @@ mod tests {
         AccountId, AccountType, Amount, Currency, OrderEvent, OrderTerms, PayKind, PlatformId, SubOrder,
         TimestampMs,
     };
-    use suanpan_runtime::codec::marked_row;
+    use suanpan_runtime::codec::order_row;
     use suanpan_runtime::store::{Backend, MemoryTables, Space, StoreOptions};
 
     use super::*;
@@ -166,7 +166,7 @@ mod tests {
         let store =
             Store::open_on(Box::new(tables.clone()), Path::new("memory"), StoreOptions::default()).unwrap();
         for id in [1, 2] {
-            let row = marked_row(&closed(id));
+            let row = order_row(&closed(id));
             tables.write(Space::Orders, vec![(id.to_be_bytes().into(), Some(row.into()))]).unwrap();
         }
         let key = closed(1).terms.key().to_be_bytes();

@@ -13,7 +13,7 @@ use suanpan_model::{AccountId, AccountType, Currency, Lsn, Order, OrderId, Times
 use suanpan_runtime::Limits;
 use suanpan_runtime::api::StatementQuery;
 use suanpan_runtime::balance_shard::BalanceShard;
-use suanpan_runtime::codec::decode_marked_row;
+use suanpan_runtime::codec::decode_order_row;
 use suanpan_runtime::journal::{FaultyStorage, Journal, MemoryJournal, SegmentJournal};
 use suanpan_runtime::recovery::{Purpose, Recovered, Settings, Threads, recover_with};
 use suanpan_runtime::store::{MemoryTables, Store, StoreOptions};
@@ -152,7 +152,7 @@ fn recovered_order(recovered: &Recovered, store: &Store, id: OrderId) -> Option<
         return known.look().ok().map(Cow::into_owned);
     }
     let row = store.order(id.0).ok()??;
-    decode_marked_row(&row).ok().map(|(_, order)| order)
+    decode_order_row(&row).ok().map(|(_, order)| order)
 }
 
 fn same(

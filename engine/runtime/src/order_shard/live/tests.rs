@@ -2,12 +2,16 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use smallvec::smallvec;
-use suanpan_core::order::born;
-use suanpan_model::order::SubOrder;
+use suanpan_core::order::{apply, born};
+use suanpan_model::order::{OrderFailure, SubOrder};
 use suanpan_model::policy::Agreement;
-use suanpan_model::{AccountId, AccountType, Amount, Currency, OrderEvent, OrderTerms, PayKind, PlatformId};
+use suanpan_model::{
+    AccountId, AccountType, Amount, AttemptNo, Currency, OrderEvent, OrderStatus, OrderTerms, PayKind,
+    PlatformId, Record,
+};
 
 use super::*;
+use crate::codec::{encode_record, step_of};
 
 /// An order with this number, and with the number above its bucket.
 pub(crate) fn order(number: u64) -> Order {
@@ -35,9 +39,28 @@ pub(crate) fn order(number: u64) -> Order {
         metadata: vec![],
         attributes: None,
     };
-    let created =
-        OrderEvent::Created { terms: Arc::new(terms), holds: smallvec![], agreement: Agreement::default() };
+    let created = creation(Arc::new(terms));
     born(OrderId(number << 8), TimestampMs(number), &created)
+}
+
+fn creation(terms: Arc<OrderTerms>) -> OrderEvent {
+    OrderEvent::Created { terms, holds: smallvec![], agreement: Agreement::default() }
+}
+
+fn failure() -> OrderEvent {
+    OrderEvent::Failed { reason: OrderFailure::NoChannel, voided: smallvec![] }
+}
+
+/// What an order's row takes over of a record.
+fn step(at: u64, event: OrderEvent) -> Vec<u8> {
+    let record = Record::Order { order: OrderId(1), at: TimestampMs(at), events: smallvec![event] };
+    let mut bytes = Vec::new();
+    encode_record(&record, &mut bytes);
+    step_of(&bytes).to_vec()
+}
+
+fn open_live(order: Order) -> Live {
+    Live::kept(&OrderFacts::of(&order), Kept::Open(Arc::new(order)))
 }
 
 fn finished(order: &Order, applied: u64) -> FinishedOrder {
@@ -96,7 +119,14 @@ proptest! {
                 Deed::Insert => {
                     if twin.get(&number).is_none_or(|(_, ended)| ended.is_some()) {
                         let again = twin.get(&number).map_or_else(|| order(number), |(order, _)| order.clone());
-                        orders.insert(Live::new(Arc::new(again.clone())));
+                        let live = if twin.contains_key(&number) {
+                            open_live(again.clone())
+                        } else {
+                            let mut live = Live::unborn(Arc::new(again.clone()));
+                            live.take_over(&step(number, creation(again.terms.clone())));
+                            live
+                        };
+                        orders.insert(live);
                         twin.insert(number, (again, None));
                     }
                 }
@@ -105,14 +135,19 @@ proptest! {
                     let known = twin.get_mut(&number).filter(|(_, ended)| ended.is_none());
                     assert_eq!(live.is_some(), known.is_some());
                     if let (Some(live), Some((order, _))) = (live, known) {
-                        Arc::make_mut(live.order()).contradictions += 1;
-                        order.contradictions += 1;
+                        let event = match order.status {
+                            OrderStatus::Created => failure(),
+                            _ => OrderEvent::Contradicted { attempt: AttemptNo(1), said: "paid".into() },
+                        };
+                        apply(order, TimestampMs(applied), &event);
+                        apply(Arc::make_mut(live.order()), TimestampMs(applied), &event);
+                        live.take_over(&step(applied, event));
                     }
                 }
                 Deed::Look => compare(&orders, &twin),
                 Deed::End => {
                     if let Some((_, ended)) = twin.get_mut(&number).filter(|(_, ended)| ended.is_none()) {
-                        orders.end(id, |live| Some(finished(live.order(), applied))).unwrap();
+                        orders.end(id, |live| Some(live.finish(Lsn(applied), &mut Vec::new()))).unwrap();
                         *ended = Some(applied);
                     }
                 }
@@ -136,7 +171,7 @@ proptest! {
 fn what_was_not_looked_for_is_packed_first() {
     let mut orders = LiveOrders::new(2);
     for number in 0..4 {
-        orders.insert(Live::new(Arc::new(order(number))));
+        orders.insert(open_live(order(number)));
     }
     orders.open(OrderId(0)).unwrap();
     orders.pack();
@@ -153,7 +188,7 @@ fn an_order_that_is_taken_over_as_its_row_is_found_and_opened() {
     let mut orders = LiveOrders::new(2);
     let taken: Vec<Order> = (1..=5).map(order).collect();
     for order in &taken {
-        let row = marked_row(order).into_boxed_slice();
+        let row = order_row(order).into_boxed_slice();
         orders.insert(Live::kept(&OrderFacts::of(order), Kept::Packed(row)));
     }
     for order in &taken {

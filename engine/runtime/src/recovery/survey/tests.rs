@@ -33,7 +33,7 @@ fn holds_that_nobody_relies_on_are_found_by_any_number_of_threads() {
         let body = if number % 2 == 0 {
             Body::Open(Box::new(order))
         } else {
-            Body::Row(crate::codec::marked_row(&order).into())
+            Body::Row(crate::codec::order_row(&order).into())
         };
         let (applied, changed) = (Lsn(1), Lsn(1));
         orders.push((id, RecoveredOrder { body, applied, changed, has_row: true, dirty: false }));
@@ -57,7 +57,7 @@ fn holds_that_nobody_relies_on_are_found_by_any_number_of_threads() {
 #[test]
 fn a_row_that_cannot_be_read_is_told_and_not_taken_for_an_order() {
     let order = any_order(1);
-    let mut row = crate::codec::marked_row(&order);
+    let mut row = crate::codec::order_row(&order);
     row.truncate(row.len() - 3);
     let known = RecoveredOrder {
         body: Body::Row(row.into()),
