@@ -17,6 +17,9 @@ const STOOD: u8 = ROW_VERSION;
 /// Version of rows that begin with the order's number: the first step is its creation.
 const BORN: u8 = 2;
 
+/// Room in which a number is written, two words: where there is less, the encoder makes more.
+const NUMBER_ROOM: usize = 16;
+
 /// Room for what an order hears while it waits for its payer, so that its row seldom grows twice.
 const ROOM_TO_WAIT: usize = 96;
 
@@ -37,10 +40,10 @@ pub fn order_row(order: &Order) -> Vec<u8> {
 #[must_use]
 pub fn begin_order_row(id: OrderId, step: &[u8]) -> Vec<u8> {
     // The mark, the version, the number.
-    let mut bytes = Vec::with_capacity(8 + 1 + 10 + step.len() + ROOM_TO_WAIT);
+    let mut bytes = Vec::with_capacity(8 + 1 + NUMBER_ROOM + step.len() + ROOM_TO_WAIT);
     bytes.extend_from_slice(&[0; 8]);
     bytes.push(BORN);
-    let mut encoder = Encoder::with_room(bytes, 10);
+    let mut encoder = Encoder::with_room(bytes, NUMBER_ROOM);
     encoder.number(id.0);
     let mut bytes = encoder.into_bytes();
     bytes.extend_from_slice(step);

@@ -30,10 +30,11 @@ pub struct BodyRules {
 pub(super) async fn take(request: &mut ServiceRequest, rules: &BodyRules) -> Result<Bytes, Problem> {
     let allowed = rules.limits.load().allowed(request.path());
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    if announced.and_then(|text| text.parse::<usize>().ok()).is_some_and(|length| length > allowed.bytes) {
+    let announced = announced.and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
+    if announced > allowed.bytes {
         return Err(too_large(allowed));
     }
-    match tokio::time::timeout(rules.patience, whole(request.take_payload(), allowed)).await {
+    match tokio::time::timeout(rules.patience, whole(request.take_payload(), announced, allowed)).await {
         Ok(taken) => taken,
         Err(_) => {
             let expected = format!("a body that is whole within {} s", rules.patience.as_secs());
@@ -42,8 +43,9 @@ pub(super) async fn take(request: &mut ServiceRequest, rules: &BodyRules) -> Res
     }
 }
 
-/// The parts of a body, put together. Most come in one part, which stays where it is.
-async fn whole(mut payload: Payload, allowed: Allowed) -> Result<Bytes, Problem> {
+/// The parts of a body, put together. Most come in one part, which stays where it is; others get room for what was
+/// announced, which costs nothing until it comes.
+async fn whole(mut payload: Payload, announced: usize, allowed: Allowed) -> Result<Bytes, Problem> {
     let mut first = Bytes::new();
     let mut rest: Vec<u8> = Vec::new();
     while let Some(part) = payload.next().await {
@@ -57,6 +59,7 @@ async fn whole(mut payload: Payload, allowed: Allowed) -> Result<Bytes, Problem>
             continue;
         }
         if rest.is_empty() {
+            rest.reserve_exact(announced);
             rest.extend_from_slice(&std::mem::take(&mut first));
         }
         rest.extend_from_slice(&part);

@@ -10,6 +10,9 @@ use super::receipt::RECEIPT_BYTES;
 use super::{Object, OrderIn, ReceiptOut};
 use crate::problem::ProblemBody;
 
+/// What an order is likely to take at least; where orders are smaller, room is made for more on the way.
+const LIKELY_BYTES: usize = 512;
+
 /// Hands every order of a batch to `read` as soon as its end is seen, so that thousands of them need no room before they are
 /// looked at. Nothing when the batch is not the plain form of one, or has more than `most` orders: then somebody
 /// else finds out what is wrong with it.
@@ -19,13 +22,15 @@ pub fn each_order<'a, T>(
     read: impl FnMut(&OrderIn<'a>) -> T,
 ) -> Option<Vec<T>> {
     let mut json = serde_json::Deserializer::from_str(str::from_utf8(batch).ok()?);
-    let results = Batch { most, read }.deserialize(&mut json).ok()?;
+    let likely = most.min(batch.len() / LIKELY_BYTES);
+    let results = Batch { most, likely, read }.deserialize(&mut json).ok()?;
     json.end().ok()?;
     Some(results)
 }
 
 struct Batch<F> {
     most: usize,
+    likely: usize,
     read: F,
 }
 
@@ -78,8 +83,8 @@ impl<'de, T, F: FnMut(&OrderIn<'de>) -> T> Visitor<'de> for List<F> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut orders: A) -> Result<Self::Value, A::Error> {
-        let Batch { most, mut read } = self.0;
-        let mut results = Vec::new();
+        let Batch { most, likely, mut read } = self.0;
+        let mut results = Vec::with_capacity(likely);
         while let Some(order) = orders.next_element::<Object<OrderIn<'de>>>()? {
             if results.len() == most {
                 return Err(A::Error::custom("too many orders"));
