@@ -1,7 +1,8 @@
 //! The store keeper: a thread of low priority that feeds the archive in bulk and writes checkpoints.
 //!
 //! One inbox keeps the order that recovery relies on: what a checkpoint row takes for archived, statement lines and finished
-//! orders, was handed over before it, and is in the archive before the row is written.
+//! orders, was handed over before it, and is in the archive before the row is written. Rows are gathered until they are
+//! worth a sorted run; the rest is written before the seal.
 //!
 //! [`Keeper`] is the logic, step by step and without a thread or a clock; [`Keeper::run`] is the thread around it. A
 //! simulation takes the steps itself.
@@ -21,7 +22,7 @@ use crate::messages::{AnnouncedRows, Finished, FinishedOrder, KeeperMessage, Row
 use crate::retention::{Expiry, PORTION_ROWS, Portion, portion};
 use crate::shared::Shared;
 use crate::statements::ChunkRow;
-use crate::store::{ArchiveBatch, Store, StoreFault};
+use crate::store::{ArchiveBatch, CheckpointRows, Store, StoreFault, Table};
 
 /// Malls are told within this time what happened, as long as there is little of it.
 const ANNOUNCE_WAIT: Duration = Duration::from_millis(20);
@@ -76,6 +77,10 @@ pub struct Keeper<L> {
     finished: Vec<Finished>,
     finished_orders: usize,
     statements: Vec<(usize, u64, Vec<ChunkRow>)>,
+    /// Rows of checkpoints that are not written yet, by table.
+    rows: [CheckpointRows; Table::ALL.len()],
+    /// Whether some of them take what was handed over for archived.
+    rows_wait_for_archive: bool,
     /// What was taken and is not done.
     work: Option<Work>,
     parts_seen: FxHashMap<u64, Vec<(Lsn, OrderId)>>,
@@ -92,8 +97,10 @@ enum Work {
     Feed,
     /// The same, then tell whoever waits for it.
     Flush(Sender<()>),
-    /// Write rows of a checkpoint, after a feed if the rows rely on it.
-    Rows(Rows),
+    /// Write the rows of checkpoints that were gathered, of tables of which there are enough.
+    Rows,
+    /// A shard has nothing more for this checkpoint.
+    Part { epoch: u64, replay_from: Lsn, last_id: OrderId },
     /// All parts of a checkpoint are written.
     Seal { epoch: u64, meta: CheckpointMeta },
     /// Feed, then end.
@@ -125,6 +132,8 @@ impl<L: Listeners> Keeper<L> {
             finished: Vec::new(),
             finished_orders: 0,
             statements: Vec::new(),
+            rows: Table::ALL.map(CheckpointRows::new),
+            rows_wait_for_archive: false,
             work: None,
             parts_seen: FxHashMap::default(),
             told: false,
@@ -191,7 +200,7 @@ impl<L: Listeners> Keeper<L> {
                 self.finished.push(finished);
             }
             KeeperMessage::Statements { shard, lines } => self.statements.push((shard, lines.no, lines.rows)),
-            KeeperMessage::Checkpoint(rows) => self.work = Some(Work::Rows(rows)),
+            KeeperMessage::Checkpoint(rows) => self.work = Some(self.gather(rows)),
             KeeperMessage::Expire(expiry, done) => self.work = Some(Work::Expire(expiry, done)),
             KeeperMessage::Flush(done) => self.work = Some(Work::Flush(done)),
             KeeperMessage::Stop => self.work = Some(Work::Stop),
@@ -199,6 +208,16 @@ impl<L: Listeners> Keeper<L> {
         if self.finished_orders >= self.shared.limits.feed_orders {
             self.feed();
         }
+    }
+
+    fn gather(&mut self, rows: Rows) -> Work {
+        let Rows { epoch, is_last, replay_from, last_id, .. } = rows;
+        self.rows_wait_for_archive |= rows.waits_for_archive;
+        for CheckpointRows { table, mut changes } in rows.tables {
+            let gathered = self.rows.iter_mut().find(|gathered| gathered.table == table);
+            gathered.expect("there is one for every table").changes.append(&mut changes);
+        }
+        if is_last { Work::Part { epoch, replay_from, last_id } } else { Work::Rows }
     }
 
     /// Asks for a feed of the archive with the next step, unless that has other work: most of it feeds anyway, and what
@@ -226,7 +245,7 @@ impl<L: Listeners> Keeper<L> {
                         Work::Stop => return Step::Stopped,
                         Work::Flush(done) => drop(done.send(())),
                         Work::Expire(_, done) => drop(done.send(())),
-                        Work::Announce | Work::Feed | Work::Rows(_) | Work::Seal { .. } => {}
+                        Work::Announce | Work::Feed | Work::Rows | Work::Part { .. } | Work::Seal { .. } => {}
                     }
                     self.work = next;
                 }
@@ -248,9 +267,15 @@ impl<L: Listeners> Keeper<L> {
 
     /// One try, which may be repeated when it fails, and what comes next.
     fn try_work(&mut self, work: &Work) -> Result<Option<Work>, (StoreFault, &'static str)> {
-        // A feed that nobody waits for leaves the disk to the log, unless the archive falls behind.
+        // What nobody waits for leaves the disk to the log, unless the archive falls behind.
         let is_behind = self.shared.gate.is_archive_behind(BEHIND_FEEDS * self.shared.limits.feed_orders);
-        if !is_behind && matches!(work, Work::Announce | Work::Feed) {
+        let can_wait = match work {
+            Work::Announce | Work::Feed => true,
+            // Whoever ends waits for the last checkpoint.
+            Work::Rows | Work::Part { .. } => !self.shared.gate.is_stopping(),
+            Work::Expire(..) | Work::Flush(_) | Work::Seal { .. } | Work::Stop => false,
+        };
+        if can_wait && !is_behind {
             self.store.haste().relax();
         } else {
             self.store.haste().hurry();
@@ -259,17 +284,13 @@ impl<L: Listeners> Keeper<L> {
             Work::Announce => self.try_announce().map(|()| None),
             Work::Expire(expiry, _) => self.try_expire(expiry).map(|()| None),
             Work::Feed | Work::Flush(_) | Work::Stop => self.try_feed().map(|()| None),
-            Work::Rows(rows) => {
-                if rows.waits_for_archive || self.finished_orders >= self.shared.limits.feed_orders {
-                    self.try_feed()?;
-                }
-                for table in rows.tables.iter().filter(|table| !table.changes.is_empty()) {
-                    let written = self.store.write_rows(table.clone());
-                    written.map_err(|fault| (fault, "checkpoint rows cannot be written"))?;
-                }
-                Ok(if rows.is_last { self.part_written(rows) } else { None })
+            Work::Rows => self.try_rows(self.shared.limits.rows_gathered).map(|()| None),
+            Work::Part { epoch, replay_from, last_id } => {
+                self.try_rows(self.shared.limits.rows_gathered)?;
+                Ok(self.part_ended(*epoch, *replay_from, *last_id))
             }
             Work::Seal { epoch, meta } => {
+                self.try_rows(1)?;
                 let sealed = self.store.seal_checkpoint(&encode_row(meta));
                 sealed.map_err(|fault| (fault, "a checkpoint cannot be sealed"))?;
                 let replay_from = meta.replay_from;
@@ -297,6 +318,21 @@ impl<L: Listeners> Keeper<L> {
         }
         for (shard, hand_over, _) in std::mem::take(&mut self.statements) {
             self.listeners.statements_archived(shard, hand_over);
+        }
+        Ok(())
+    }
+
+    /// Writes the gathered rows of tables that have at least `least`, after a feed if the rows rely on it.
+    fn try_rows(&mut self, least: usize) -> Result<(), (StoreFault, &'static str)> {
+        let is_enough = |rows: &CheckpointRows| rows.changes.len() >= least.max(1);
+        let writes = self.rows.iter().any(is_enough);
+        if (writes && self.rows_wait_for_archive) || self.finished_orders >= self.shared.limits.feed_orders {
+            self.try_feed()?;
+            self.rows_wait_for_archive = false;
+        }
+        for rows in self.rows.iter_mut().filter(|rows| is_enough(rows)) {
+            let written = self.store.write_rows(rows);
+            written.map_err(|fault| (fault, "checkpoint rows cannot be written"))?;
         }
         Ok(())
     }
@@ -338,20 +374,20 @@ impl<L: Listeners> Keeper<L> {
         }
     }
 
-    /// A shard has written its last rows of a checkpoint; the seal follows when it was the last shard.
-    fn part_written(&mut self, rows: &Rows) -> Option<Work> {
-        let seen = self.parts_seen.entry(rows.epoch).or_default();
-        seen.push((rows.replay_from, rows.last_id));
+    /// A shard has handed over its last rows of a checkpoint; the seal follows when it was the last shard.
+    fn part_ended(&mut self, epoch: u64, replay_from: Lsn, last_id: OrderId) -> Option<Work> {
+        let seen = self.parts_seen.entry(epoch).or_default();
+        seen.push((replay_from, last_id));
         if seen.len() < self.parts {
             return None;
         }
-        let seen = self.parts_seen.remove(&rows.epoch).unwrap_or_default();
+        let seen = self.parts_seen.remove(&epoch).unwrap_or_default();
         let replay_from = seen.iter().map(|(lsn, _)| *lsn).min().unwrap_or_default();
         let last_id = seen.iter().map(|(_, id)| *id).max().unwrap_or_default();
         let learned = self.shared.learner.snapshot();
         let meta =
             CheckpointMeta { replay_from, last_id, learned_upto: learned.upto, learning: learned.learning };
-        Some(Work::Seal { epoch: rows.epoch, meta })
+        Some(Work::Seal { epoch, meta })
     }
 }
 

@@ -13,6 +13,8 @@ pub struct Limits {
     /// Orders, or accounts and holds, captured in one go for a checkpoint, so that a million of them need neither a long
     /// pause nor a copy of them all.
     pub rows_at_once: usize,
+    /// Rows of one table of a checkpoint from which the keeper writes them: as one sorted run, for which few are too few.
+    pub rows_gathered: usize,
     /// Live orders that all shards together keep as they are; more are packed until something happens to them.
     pub open_orders: usize,
     /// Lines after which statements are handed to the archive.
@@ -34,6 +36,7 @@ impl Limits {
         recovered_at_once: 10_000,
         wakes_at_once: 4_096,
         rows_at_once: 1_000,
+        rows_gathered: 16_384,
         open_orders: 32_768,
         hand_over_lines: 500_000,
         feed_orders: 50_000,

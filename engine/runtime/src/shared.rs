@@ -321,6 +321,12 @@ impl Gate {
         self.stopping.store(true, Ordering::Release);
     }
 
+    /// Whether no more requests are taken.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
     /// Takes no more requests, and tells threads that wait for the disk to give up.
     pub fn close(&self) {
         self.stop_admitting();

@@ -230,6 +230,7 @@ fn limits(dice: &mut Dice) -> Limits {
         recovered_at_once: dice.pick(&[1, 5, 10_000]),
         wakes_at_once: dice.pick(&[1, 10, 4_096]),
         rows_at_once: dice.pick(&[1, 4, 1_000]),
+        rows_gathered: dice.pick(&[1, 12, 16_384]),
         hand_over_lines: dice.pick(&[5, 60, 500_000]),
         feed_orders: dice.pick(&[1, 5, 50_000]),
         replay_orders: dice.pick(&[1, 6, 100_000]),

@@ -71,25 +71,27 @@ impl CheckpointRows {
 }
 
 impl Store {
-    /// Writes a chunk of the next checkpoint (some 10 000 to 100 000 rows at a time). Durable only
-    /// after the seal, though a crash may keep it: rows newer than the meta row are part of the
-    /// design (see [`super`]).
+    /// Writes a chunk of the next checkpoint (some 10 000 to 100 000 rows at a time), and takes it out of `rows`, which
+    /// stay when it fails. Durable only after the seal, though a crash may keep it: rows newer than the meta row are
+    /// part of the design (see [`super`]).
     ///
     /// # Errors
     ///
     /// [`StoreFault::DiskFull`], [`StoreFault::Poisoned`] after an earlier disk failure, else what
     /// the disk says. The last sealed checkpoint stays good.
-    pub fn write_rows(&self, rows: CheckpointRows) -> Result<(), StoreFault> {
-        let fault = |e| self.fault("write checkpoint rows", e);
+    pub fn write_rows(&self, rows: &mut CheckpointRows) -> Result<(), StoreFault> {
         let space = Space::Checkpoint(rows.table);
-        let mut changes = rows.changes;
-        sort_unique(&mut changes);
-        let is_run = changes.len() >= RUN_FROM_ROWS;
-        let mut changes =
-            changes.into_iter().map(|(key, value)| -> Change { (key.into(), value.map(Into::into)) });
+        sort_unique(&mut rows.changes);
+        let is_run = rows.changes.len() >= RUN_FROM_ROWS;
+        let bytes = |(key, value): &(Vec<u8>, Option<Vec<u8>>)| -> Change {
+            (key.as_slice().into(), value.as_deref().map(Into::into))
+        };
+        let mut changes = rows.changes.iter().map(bytes);
         let tables = &self.inner.tables;
         if is_run { tables.ingest(space, &mut changes) } else { tables.write(space, changes.collect()) }
-            .map_err(fault)
+            .map_err(|e| self.fault("write checkpoint rows", e))?;
+        rows.changes.clear();
+        Ok(())
     }
 
     /// Makes everything written so far durable, then the meta row (log position and whatever the

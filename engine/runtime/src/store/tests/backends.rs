@@ -79,7 +79,7 @@ fn the_store_above_them_is_the_same() {
         assert_eq!(store.archived_up_to().unwrap(), 9);
         let mut changes = CheckpointRows::new(Table::Holds);
         changes.upsert(*b"k", *b"v");
-        store.write_rows(changes).unwrap();
+        store.write_rows(&mut changes).unwrap();
         store.seal_checkpoint(b"meta").unwrap();
         assert_eq!(store.checkpoint_meta().unwrap().as_deref(), Some(&b"meta"[..]));
         let mut seen = 0;

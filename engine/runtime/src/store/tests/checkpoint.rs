@@ -54,7 +54,7 @@ fn rows_of_each_table_come_back() {
         rows.delete("back");
         rows.upsert("back", "");
         rows.upsert("old", "2");
-        store.write_rows(rows).unwrap();
+        store.write_rows(&mut rows).unwrap();
     }
     store.seal_checkpoint(b"lsn 1").unwrap();
     drop(store);
@@ -85,7 +85,7 @@ fn chunks_of_every_size_apply_in_turn() {
         (|| accounts(0..2_500, "e"), || expected(&[(0..2_500, "e"), (2_500..3_000, "b")])),
     ];
     for (i, (change, expected)) in steps.iter().enumerate() {
-        store.write_rows(change()).unwrap();
+        store.write_rows(&mut change()).unwrap();
         assert_eq!(load(&store, Table::Accounts), expected(), "step {i}");
         store.seal_checkpoint(&[u8::try_from(i).unwrap()]).unwrap();
         let copy = crashed(&store);
@@ -102,10 +102,10 @@ fn chunks_of_every_size_apply_in_turn() {
 fn without_a_seal_the_previous_checkpoint_counts() {
     let dir = dir();
     let store = open(dir.path());
-    store.write_rows(accounts(0..2_000, "a")).unwrap();
+    store.write_rows(&mut accounts(0..2_000, "a")).unwrap();
     store.seal_checkpoint(b"lsn 1").unwrap();
-    store.write_rows(accounts(0..1_500, "b")).unwrap();
-    store.write_rows(accounts(1_990..1_995, "b")).unwrap();
+    store.write_rows(&mut accounts(0..1_500, "b")).unwrap();
+    store.write_rows(&mut accounts(1_990..1_995, "b")).unwrap();
 
     let copy = crashed(&store);
     let survivor = open(copy.path());
@@ -135,7 +135,7 @@ fn loading_stops_at_the_callers_error() {
     }
     let dir = dir();
     let store = open(dir.path());
-    store.write_rows(accounts(0..10, "a")).unwrap();
+    store.write_rows(&mut accounts(0..10, "a")).unwrap();
     let mut seen = 0;
     let stopped = store.load_rows(Table::Accounts, |key, _| {
         seen += 1;
