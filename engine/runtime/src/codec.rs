@@ -1,4 +1,4 @@
-//! Bytes of log records and stored rows: one version byte, then postcard.
+//! Bytes of log records and stored rows: one version byte, then postcard; rows of orders have more to them (`order_row`).
 //!
 //! A log group's payload is a run of records, each complete in itself, so that a group needs no index.
 

@@ -101,7 +101,7 @@ enum Work {
     Rows,
     /// A shard has nothing more for this checkpoint.
     Part { epoch: u64, replay_from: Lsn, last_id: OrderId },
-    /// All parts of a checkpoint are written.
+    /// All parts of a checkpoint were handed over.
     Seal { epoch: u64, meta: CheckpointMeta },
     /// Feed, then end.
     Stop,
@@ -200,7 +200,7 @@ impl<L: Listeners> Keeper<L> {
                 self.finished.push(finished);
             }
             KeeperMessage::Statements { shard, lines } => self.statements.push((shard, lines.no, lines.rows)),
-            KeeperMessage::Checkpoint(rows) => self.work = Some(self.gather(rows)),
+            KeeperMessage::Checkpoint(rows) => self.work = self.gather(rows),
             KeeperMessage::Expire(expiry, done) => self.work = Some(Work::Expire(expiry, done)),
             KeeperMessage::Flush(done) => self.work = Some(Work::Flush(done)),
             KeeperMessage::Stop => self.work = Some(Work::Stop),
@@ -210,14 +210,23 @@ impl<L: Listeners> Keeper<L> {
         }
     }
 
-    fn gather(&mut self, rows: Rows) -> Work {
+    fn gather(&mut self, rows: Rows) -> Option<Work> {
         let Rows { epoch, is_last, replay_from, last_id, .. } = rows;
         self.rows_wait_for_archive |= rows.waits_for_archive;
         for CheckpointRows { table, mut changes } in rows.tables {
             let gathered = self.rows.iter_mut().find(|gathered| gathered.table == table);
             gathered.expect("there is one for every table").changes.append(&mut changes);
         }
-        if is_last { Work::Part { epoch, replay_from, last_id } } else { Work::Rows }
+        let least = self.shared.limits.rows_gathered;
+        if is_last {
+            Some(Work::Part { epoch, replay_from, last_id })
+        } else {
+            self.has_rows(least).then_some(Work::Rows)
+        }
+    }
+
+    fn has_rows(&self, least: usize) -> bool {
+        self.rows.iter().any(|rows| rows.changes.len() >= least.max(1))
     }
 
     /// Asks for a feed of the archive with the next step, unless that has other work: most of it feeds anyway, and what
@@ -290,7 +299,10 @@ impl<L: Listeners> Keeper<L> {
                 Ok(self.part_ended(*epoch, *replay_from, *last_id))
             }
             Work::Seal { epoch, meta } => {
+                // The log is released up to here: what it told of orders that have no row must be in the archive.
+                self.try_feed()?;
                 self.try_rows(1)?;
+                debug_assert!(!self.has_gathered(), "a checkpoint is sealed before the archive is fed");
                 let sealed = self.store.seal_checkpoint(&encode_row(meta));
                 sealed.map_err(|fault| (fault, "a checkpoint cannot be sealed"))?;
                 let replay_from = meta.replay_from;
@@ -308,10 +320,12 @@ impl<L: Listeners> Keeper<L> {
         // First, so that the archive never has an order of which the mall was not told.
         self.try_announce()?;
         if !self.has_gathered() {
+            self.rows_wait_for_archive = false;
             return Ok(());
         }
         let batch = archive_batch(&self.finished, &self.statements);
         self.store.ingest(batch).map_err(|fault| (fault, "the archive cannot be fed"))?;
+        self.rows_wait_for_archive = false;
         self.finished_orders = 0;
         for Finished { shard, orders } in std::mem::take(&mut self.finished) {
             self.listeners.archived(shard, orders);
@@ -324,13 +338,10 @@ impl<L: Listeners> Keeper<L> {
 
     /// Writes the gathered rows of tables that have at least `least`, after a feed if the rows rely on it.
     fn try_rows(&mut self, least: usize) -> Result<(), (StoreFault, &'static str)> {
-        let is_enough = |rows: &CheckpointRows| rows.changes.len() >= least.max(1);
-        let writes = self.rows.iter().any(is_enough);
-        if (writes && self.rows_wait_for_archive) || self.finished_orders >= self.shared.limits.feed_orders {
+        if self.has_rows(least) && self.rows_wait_for_archive {
             self.try_feed()?;
-            self.rows_wait_for_archive = false;
         }
-        for rows in self.rows.iter_mut().filter(|rows| is_enough(rows)) {
+        for rows in self.rows.iter_mut().filter(|rows| rows.changes.len() >= least.max(1)) {
             let written = self.store.write_rows(rows);
             written.map_err(|fault| (fault, "checkpoint rows cannot be written"))?;
         }
@@ -403,3 +414,6 @@ pub fn archive_batch(finished: &[Finished], statements: &[(usize, u64, Vec<Chunk
     batch.statements = statements.iter().flat_map(|(_, _, rows)| rows.iter().cloned()).collect();
     batch
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,11 +11,20 @@ use suanpan_model::{Lsn, Order, OrderId, TimestampMs};
 
 use super::{CodecFault, Encoder, ROW_VERSION, write_marked_row};
 
-/// Version of rows that begin with the order as it stood; all rows were, before they took steps over.
-const STOOD: u8 = ROW_VERSION;
+/// Version of rows that are the order as it stood: the form of every row, see [`write_marked_row`]. All were of it, before rows took
+/// steps over.
+const STOOD: u8 = 1;
+const _: () = assert!(STOOD == ROW_VERSION, "rows of orders as they stand are written like other rows");
 
 /// Version of rows that begin with the order's number: the first step is its creation.
 const BORN: u8 = 2;
+
+/// Version of rows that begin with the order as it stood once. A program that does not know of steps must not take it for
+/// how the order stands.
+const STOOD_ONCE: u8 = 3;
+
+/// Where the version stands: behind the mark.
+const VERSION_AT: usize = 8;
 
 /// Room in which a number is written, two words: where there is less, the encoder makes more.
 const NUMBER_ROOM: usize = 16;
@@ -61,6 +70,11 @@ pub fn step_of(record: &[u8]) -> &[u8] {
 
 /// Adds what happened since to an order's row.
 pub fn add_step(row: &mut Vec<u8>, step: &[u8]) {
+    if let Some(version) = row.get_mut(VERSION_AT)
+        && *version == STOOD
+    {
+        *version = STOOD_ONCE;
+    }
     row.reserve_exact(step.len());
     row.extend_from_slice(step);
 }
@@ -74,7 +88,7 @@ pub fn decode_order_row(bytes: &[u8]) -> Result<(Lsn, Order), CodecFault> {
     let (mark, row) = bytes.split_first_chunk::<8>().ok_or_else(cut)?;
     let (version, rest) = row.split_first().ok_or_else(cut)?;
     let (stood, id, steps) = match *version {
-        STOOD => {
+        STOOD | STOOD_ONCE => {
             let (order, steps) = postcard::take_from_bytes::<Order>(rest)?;
             (Some(order), OrderId(0), steps)
         }
@@ -112,7 +126,7 @@ mod tests {
     use suanpan_model::{OrderEvent, Record};
 
     use super::*;
-    use crate::codec::{encode_record, mark_row};
+    use crate::codec::{decode_row, encode_record, mark_row};
     use crate::order_shard::any_order;
 
     const AT: TimestampMs = TimestampMs(1_700_000_000_000);
@@ -148,6 +162,10 @@ mod tests {
             add_step(&mut stood, &step(smallvec![closing()]));
             mark_row(&mut born, Lsn(77));
             assert_eq!(decode_order_row(&born).unwrap(), (Lsn(77), order.clone()));
+            assert!(
+                decode_row::<Order>(&stood[VERSION_AT..]).is_err(),
+                "an older program would take it for current"
+            );
             let (mark, mut read) = decode_order_row(&stood).unwrap();
             read.steps[0].at = AT;
             assert_eq!((mark, read), (Lsn(0), order));
@@ -164,8 +182,8 @@ mod tests {
         for row in [twice, after_the_end, unborn] {
             assert!(matches!(decode_order_row(&row), Err(CodecFault::Impossible)), "{row:?}");
         }
-        let newer = [0, 0, 0, 0, 0, 0, 0, 0, BORN + 1];
-        assert!(matches!(decode_order_row(&newer), Err(CodecFault::NewerRow(3))));
+        let newer = [0, 0, 0, 0, 0, 0, 0, 0, STOOD_ONCE + 1];
+        assert!(matches!(decode_order_row(&newer), Err(CodecFault::NewerRow(4))));
     }
 
     #[test]

@@ -62,7 +62,7 @@ enum OpenRow {
     /// It takes over every step that is recorded.
     Kept(Vec<u8>),
     /// The order came as it is, from a recovery or the archive: its row is made when it is wanted.
-    Made,
+    ToMake,
 }
 
 impl OpenRow {
@@ -73,18 +73,7 @@ impl OpenRow {
                 assert_whole(row, order);
                 Cow::Borrowed(row)
             }
-            Self::Unborn | Self::Made => Cow::Owned(order_row(order)),
-        }
-    }
-
-    /// The same, for good.
-    fn into_bytes(self, order: &Order) -> Vec<u8> {
-        match self {
-            Self::Kept(row) => {
-                assert_whole(&row, order);
-                row
-            }
-            Self::Unborn | Self::Made => order_row(order),
+            Self::Unborn | Self::ToMake => Cow::Owned(order_row(order)),
         }
     }
 }
@@ -139,7 +128,7 @@ impl Live {
 
     pub(super) fn kept(facts: &OrderFacts, kept: Kept) -> Self {
         let body = match kept {
-            Kept::Open(order) => Body::Open(order, OpenRow::Made),
+            Kept::Open(order) => Body::Open(order, OpenRow::ToMake),
             Kept::Packed(row) => Body::Packed(row),
         };
         Self::of(facts, body)
@@ -195,11 +184,12 @@ impl Live {
 
     /// Takes over what was recorded of the order, which has it folded in.
     pub(super) fn take_over(&mut self, step: &[u8]) {
+        debug_assert!(!step.is_empty(), "what is recorded of an order is a step of it");
         let Body::Open(_, row) = &mut self.body else { unreachable!("it was opened to be changed") };
         match row {
             OpenRow::Unborn => *row = OpenRow::Kept(begin_order_row(self.id, step)),
             OpenRow::Kept(row) => add_step(row, step),
-            OpenRow::Made => {}
+            OpenRow::ToMake => {}
         }
     }
 
@@ -229,7 +219,7 @@ const fn halves(key: u128) -> [u64; 2] {
     [(key & 0xffff_ffff_ffff_ffff) as u64, (key >> 64) as u64]
 }
 
-/// A copy that goes soon. It takes room of another size than the row, which stays: allocators keep what is of one size
+/// A copy that goes with its checkpoint. It takes room of another size than the row, which stays: allocators keep what is of one size
 /// together, and rows that go would leave holes between those that stay.
 fn copy(row: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity((row.len() + 1).next_power_of_two());
@@ -356,7 +346,13 @@ impl LiveOrders {
         finish: impl FnOnce(&mut Live) -> Option<FinishedOrder>,
     ) -> Option<FinishedOrder> {
         let live = self.get_mut(id)?;
-        let finished = finish(live)?;
+        let was_packed = live.is_packed();
+        let Some(finished) = finish(live) else {
+            if was_packed && !live.is_packed() {
+                self.open.push_back(id);
+            }
+            return None;
+        };
         live.body = Body::Ended(finished.row.clone(), finished.applied);
         self.live -= 1;
         Some(finished)
@@ -422,13 +418,14 @@ impl LiveOrders {
             let Some(place) = self.place(id) else { continue };
             let (page, slot) = split(place);
             let Some(live) = self.pages[page][slot].as_mut() else { continue };
-            let Body::Open(order, row) = &mut live.body else { continue };
+            let Body::Open(order, row) = &live.body else { continue };
             if std::mem::take(&mut live.touched) {
                 self.open.push_back(id);
                 continue;
             }
-            let row = std::mem::replace(row, OpenRow::Made).into_bytes(order);
-            live.body = Body::Packed(row.into());
+            // Copied, since a vector that shrinks keeps its room.
+            let row = row.of(order).as_ref().into();
+            live.body = Body::Packed(row);
         }
     }
 }

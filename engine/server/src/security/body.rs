@@ -14,6 +14,9 @@ use suanpan_model::RejectCode;
 use crate::body_limits::{Allowed, BodyLimitsInForce};
 use crate::problem::Problem;
 
+/// Room that a body gets because it was announced, in bytes: nobody has shown yet who sends it.
+const ROOM_MAX: usize = 1 << 20;
+
 /// How long a body may be, and how long it may take.
 #[derive(Debug)]
 pub struct BodyRules {
@@ -44,7 +47,7 @@ pub(super) async fn take(request: &mut ServiceRequest, rules: &BodyRules) -> Res
 }
 
 /// The parts of a body, put together. Most come in one part, which stays where it is; others get room for what was
-/// announced, which costs nothing until it comes.
+/// announced.
 async fn whole(mut payload: Payload, announced: usize, allowed: Allowed) -> Result<Bytes, Problem> {
     let mut first = Bytes::new();
     let mut rest: Vec<u8> = Vec::new();
@@ -59,7 +62,7 @@ async fn whole(mut payload: Payload, announced: usize, allowed: Allowed) -> Resu
             continue;
         }
         if rest.is_empty() {
-            rest.reserve_exact(announced);
+            rest.reserve_exact(announced.min(ROOM_MAX));
             rest.extend_from_slice(&std::mem::take(&mut first));
         }
         rest.extend_from_slice(&part);

@@ -91,12 +91,9 @@ fn compare(orders: &LiveOrders, twin: &Twin) {
         let known = twin.get(&number);
         let live = known.filter(|(_, ended)| ended.is_none()).map(|(order, _)| order);
         assert_eq!(orders.get(id).map(|live| (*live.look()).clone()).as_ref(), live, "{number}");
-        let ended = orders.ended(id).map(|row| unpack(row));
-        assert_eq!(
-            ended.as_ref(),
-            known.filter(|(_, ended)| ended.is_some()).map(|(order, _)| order),
-            "{number}"
-        );
+        let ended = orders.ended(id).map(|row| decode_order_row(row).unwrap());
+        let known_end = known.and_then(|(order, ended)| Some((Lsn((*ended)?), order.clone())));
+        assert_eq!(ended, known_end, "{number}");
         assert_eq!(orders.id_of(key), known.map(|_| id), "{number}");
     }
     let mut live: Vec<_> = orders.iter().map(Live::id).collect();
