@@ -160,16 +160,10 @@ impl FinishedOrder {
     /// `order` as it stands, complete up to `applied`; `buffer` is room to work in.
     #[must_use]
     pub fn new(order: &Order, applied: Lsn, buffer: &mut Vec<u8>) -> Self {
+        let index = Indexed::of(order).row(buffer);
         write_order_row(order, applied, buffer);
-        let row = Bytes::from(buffer.as_slice());
-        Self::of_row(order, row, applied, buffer)
-    }
-
-    /// `order` with its marked row, complete up to `applied`; `buffer` is room to work in.
-    #[must_use]
-    pub fn of_row(order: &Order, row: Bytes, applied: Lsn, buffer: &mut Vec<u8>) -> Self {
-        let (platform, key) = (order.terms.platform, order.terms.key());
-        Self { id: order.id, key, applied, row, platform, index: Indexed::of(order).row(buffer) }
+        let (platform, row) = (order.terms.platform, Bytes::from(buffer.as_slice()));
+        Self { id: order.id, key: order.terms.key(), applied, row, platform, index }
     }
 }
 

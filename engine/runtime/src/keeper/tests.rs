@@ -28,10 +28,17 @@ impl Listeners for Arc<Heard> {
     fn statements_archived(&self, _: usize, _: u64) {}
 }
 
-/// A keeper, its store, and what it told.
-fn keeper(rows_gathered: usize) -> (Keeper<Arc<Heard>>, Store, Arc<Heard>) {
+struct World {
+    keeper: Keeper<Arc<Heard>>,
+    store: Store,
+    tables: MemoryTables,
+    heard: Arc<Heard>,
+}
+
+fn world(rows_gathered: usize) -> World {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let store = Store::open_on(Box::new(MemoryTables::new()), Path::new("memory"), StoreOptions::default());
+    let tables = MemoryTables::new();
+    let store = Store::open_on(Box::new(tables.clone()), Path::new("memory"), StoreOptions::default());
     let store = store.expect("a store in memory");
     let descriptors = load_descriptors(BUILTIN_CHANNELS).expect("the built-in channels");
     let adapters: Vec<_> = descriptors.into_iter().map(|one| Simulator::new(one, 1)).collect();
@@ -52,7 +59,7 @@ fn keeper(rows_gathered: usize) -> (Keeper<Arc<Heard>>, Store, Arc<Heard>) {
     });
     let (log, _) = crossbeam::channel::unbounded();
     let heard = Arc::new(Heard::default());
-    (Keeper::new(shared, Arc::clone(&heard), log, PARTS), store, heard)
+    World { keeper: Keeper::new(shared, Arc::clone(&heard), log, PARTS), store, tables, heard }
 }
 
 fn part(number: usize, is_last: bool, tables: Vec<CheckpointRows>) -> KeeperMessage {
@@ -82,7 +89,7 @@ fn count(store: &Store) -> u64 {
 #[test]
 fn what_ended_is_in_the_archive_before_a_checkpoint_is_sealed() {
     for tables in [vec![], vec![live_orders(0..1)]] {
-        let (mut keeper, store, heard) = keeper(1);
+        let World { mut keeper, store, heard, .. } = world(1);
         let order = any_order(5);
         // The shard of orders hands over rows first, then an order ends, and there is nothing more for the checkpoint.
         keeper.take(part(0, false, tables));
@@ -103,7 +110,7 @@ fn what_ended_is_in_the_archive_before_a_checkpoint_is_sealed() {
 
 #[test]
 fn rows_are_written_once_there_are_enough_and_the_rest_before_the_seal() {
-    let (mut keeper, store, _) = keeper(10);
+    let World { mut keeper, store, .. } = world(10);
     for (first, written) in [(0, 0), (6, 12), (12, 12)] {
         keeper.take(part(0, false, vec![live_orders(first..first + 6)]));
         assert_eq!(keeper.step(), Step::Done);
@@ -115,4 +122,16 @@ fn rows_are_written_once_there_are_enough_and_the_rest_before_the_seal() {
         assert_eq!(keeper.step(), Step::Done);
     }
     assert_eq!(count(&store), 18);
+}
+
+#[test]
+fn rows_that_the_store_refuses_are_written_when_it_takes_them() {
+    let World { mut keeper, store, tables, .. } = world(4);
+    tables.fail_writes(0, std::io::ErrorKind::StorageFull);
+    keeper.take(part(0, false, vec![live_orders(0..6)]));
+    assert_eq!(keeper.step(), Step::Refused);
+    assert_eq!(count(&store), 0);
+    tables.accept();
+    assert_eq!(keeper.step(), Step::Done);
+    assert_eq!(count(&store), 6);
 }

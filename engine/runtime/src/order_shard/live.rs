@@ -16,7 +16,7 @@ use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
 use suanpan_model::{Lsn, Order, OrderId, PlatformId, TimestampMs};
 
-use crate::codec::{add_step, begin_order_row, decode_order_row, mark_row, order_row};
+use crate::codec::{add_step, begin_order_row, decode_order_row, order_row};
 use crate::messages::FinishedOrder;
 use crate::store::Bytes;
 
@@ -61,7 +61,7 @@ enum OpenRow {
     Unborn,
     /// It takes over every step that is recorded.
     Kept(Vec<u8>),
-    /// The order came as it is, from a recovery or the archive: its row is made when it is wanted.
+    /// It is made when it is wanted.
     ToMake,
 }
 
@@ -182,27 +182,16 @@ impl Live {
         }
     }
 
-    /// Takes over what was recorded of the order, which has it folded in.
+    /// Takes over what was recorded of the order, which has it folded in. Until it is paid, it may wait for days, as its row;
+    /// from then on most orders end soon, and one encoding at the end costs less than to carry a row along.
     pub(super) fn take_over(&mut self, step: &[u8]) {
         debug_assert!(!step.is_empty(), "what is recorded of an order is a step of it");
-        let Body::Open(_, row) = &mut self.body else { unreachable!("it was opened to be changed") };
+        let Body::Open(order, row) = &mut self.body else { unreachable!("it was opened to be changed") };
         match row {
+            _ if !order.status.is_unpaid() => *row = OpenRow::ToMake,
             OpenRow::Unborn => *row = OpenRow::Kept(begin_order_row(self.id, step)),
             OpenRow::Kept(row) => add_step(row, step),
             OpenRow::ToMake => {}
-        }
-    }
-
-    /// The order as the archive gets it, complete up to `applied`; `buffer` is room to work in.
-    pub(super) fn finish(&mut self, applied: Lsn, buffer: &mut Vec<u8>) -> FinishedOrder {
-        let order = Arc::clone(self.order());
-        match &mut self.body {
-            Body::Open(_, OpenRow::Kept(row)) => {
-                assert_whole(row, &order);
-                mark_row(row, applied);
-                FinishedOrder::of_row(&order, Bytes::from(row.as_slice()), applied, buffer)
-            }
-            Body::Open(..) | Body::Packed(_) | Body::Ended(..) => FinishedOrder::new(&order, applied, buffer),
         }
     }
 

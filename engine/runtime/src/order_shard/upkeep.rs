@@ -85,7 +85,7 @@ impl OrderShard {
                 if live.has_row {
                     self.rows_to_delete.push(id);
                 }
-                Some(live.finish(durable, &mut self.row_buffer))
+                Some(FinishedOrder::new(live.order(), durable, &mut self.row_buffer))
             }));
         }
         self.shared.gate.orders_went_on(counted - orders.len());

@@ -144,7 +144,7 @@ proptest! {
                 Deed::Look => compare(&orders, &twin),
                 Deed::End => {
                     if let Some((_, ended)) = twin.get_mut(&number).filter(|(_, ended)| ended.is_none()) {
-                        orders.end(id, |live| Some(live.finish(Lsn(applied), &mut Vec::new()))).unwrap();
+                        orders.end(id, |live| Some(finished(live.order(), applied))).unwrap();
                         *ended = Some(applied);
                     }
                 }
@@ -178,6 +178,19 @@ fn what_was_not_looked_for_is_packed_first() {
     orders.pack();
     let packed: Vec<_> = orders.iter().filter(|live| live.is_packed()).map(|live| live.id().0 >> 8).collect();
     assert_eq!(packed, [2, 3]);
+}
+
+#[test]
+fn an_order_that_was_opened_to_be_ended_and_goes_on_is_packed_again() {
+    let mut orders = LiveOrders::new(0);
+    let id = order(1).id;
+    orders.insert(open_live(order(1)));
+    orders.pack();
+    assert!(orders.get(id).unwrap().is_packed());
+    assert!(orders.end(id, |live| (live.order().id != id).then(|| finished(&order(1), 1))).is_none());
+    assert!(!orders.get(id).unwrap().is_packed());
+    orders.pack();
+    assert!(orders.get(id).unwrap().is_packed());
 }
 
 #[test]
