@@ -1,8 +1,8 @@
 //! Rows of orders: how an order stood once, or only its number, and then what has happened to it since.
 //!
-//! What happens to an order is encoded once, for the log; its row takes the same bytes over. So a live order is packed,
-//! handed to the archive and captured for a checkpoint by copying what is there already. Whoever wants the order folds the
-//! row, as a recovery folds the log.
+//! What happens to an order is encoded once, for the log; the row of an order that waits for its payer takes the same bytes
+//! over, so that it is packed, and captured for a checkpoint, by copying what is there already. Whoever wants the order folds
+//! the row, as a recovery folds the log.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
