@@ -230,7 +230,7 @@ impl Gate {
             let expected = format!("an engine that can make things durable; try again later ({trouble})");
             return Err(Reject::new(RejectCode::Unavailable, "", expected));
         }
-        if self.stopping.load(Ordering::Acquire) {
+        if self.is_stopping() {
             return Err(Reject::new(
                 RejectCode::Unavailable,
                 "",

@@ -164,7 +164,10 @@ impl Live {
     /// The row that a checkpoint takes, its mark to be filled in.
     pub(super) fn row(&self) -> Vec<u8> {
         match &self.body {
-            Body::Open(order, row) => copy(&row.of(order)),
+            Body::Open(order, row) => match row.of(order) {
+                Cow::Borrowed(row) => copy(row),
+                Cow::Owned(row) => row,
+            },
             Body::Packed(row) => copy(row),
             Body::Ended(row, _) => copy(row),
         }
