@@ -1,12 +1,16 @@
 //! What one order costs each shard, without actors, threads or disk: the canonical order driven straight through
 //! the shards in one thread. The speed of light for the engine, and a clean target for a profiler.
 //!
-//! `cargo run --release -p suanpan-benches --example pipeline -- [orders] [batch]`
+//! `cargo run --release -p suanpan-benches --example pipeline -- [orders] [batch] [waiting]`
+//!
+//! With `waiting`, payers take a day: orders are submitted and wait, as in `loadtest submissions`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use suanpan_channels::{Adapter, BUILTIN_CHANNELS, Behaviour, ReportSink, Simulator, load_descriptors};
+use suanpan_channels::{
+    Adapter, BUILTIN_CHANNELS, Behaviour, Latency, ReportSink, Simulator, load_descriptors,
+};
 use suanpan_core::coupon::uses;
 use suanpan_core::routing::{Router, RoutingRules, Strategy};
 use suanpan_model::command::OrderRef;
@@ -151,6 +155,7 @@ impl Bench {
 }
 
 fn main() {
+    let waiting = std::env::args().any(|argument| argument == "waiting");
     let mut arguments = std::env::args().skip(1).filter_map(|argument| argument.parse::<usize>().ok());
     let orders = arguments.next().unwrap_or(1_000_000);
     let batch = arguments.next().unwrap_or(512);
@@ -160,6 +165,10 @@ fn main() {
         .into_iter()
         .map(|mut descriptor| {
             descriptor.behaviour = Behaviour { keep_lines: false, ..Behaviour::instant() };
+            if waiting {
+                let a_day = Latency::exactly(86_400_000);
+                descriptor.behaviour = Behaviour { think: a_day, pay: a_day, ..descriptor.behaviour };
+            }
             descriptor.capability.hours = None;
             descriptor.capability.daily_quota = None;
             Simulator::new(descriptor, 1)
@@ -230,7 +239,10 @@ fn main() {
     };
     let began = Instant::now();
     for from in (0..orders).step_by(batch) {
-        step(&mut bench, &adapters, &clock, from as u64, batch as u64, &merchants, &agents);
+        let answers = submit(&mut bench, &adapters, &clock, from as u64, batch as u64, &merchants, &agents);
+        if !waiting {
+            release(&mut bench, answers);
+        }
     }
     let total = began.elapsed();
     let per_order = |part: Duration| part.as_nanos() as f64 / orders as f64;
@@ -254,11 +266,14 @@ fn main() {
     for (name, part) in rows {
         println!("  {name:<36}{:>8.0} ns", per_order(part));
     }
-    let finished = shared.counters.finished.load(std::sync::atomic::Ordering::Relaxed);
-    assert_eq!(finished, orders.div_ceil(batch) as u64 * batch as u64, "every order came to its end");
+    let counters = &shared.counters;
+    let counter = if waiting { &counters.created } else { &counters.finished };
+    let counted = counter.load(std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(counted, orders.div_ceil(batch) as u64 * batch as u64, "every order came as far as it should");
 }
 
-fn step(
+/// Submits a batch of orders; what channels answer at once is taken in.
+fn submit(
     bench: &mut Bench,
     adapters: &[Simulator],
     clock: &Arc<dyn Clock>,
@@ -266,7 +281,7 @@ fn step(
     batch: u64,
     merchants: &[AccountId],
     agents: &[AccountId],
-) {
+) -> Vec<Answer> {
     let answers: Arc<Heard<Answer>> = Arc::new(Heard::default());
     let sink: Arc<dyn AnswerSink> = answers.clone();
     let now = clock.now();
@@ -299,7 +314,12 @@ fn step(
     let reports = std::mem::take(&mut *heard.0.lock().expect("one thread"));
     time(&mut bench.spent.paid, || bench.orders.on_reports(reports, &mut bench.wires));
     bench.commit();
-    let created = std::mem::take(&mut *answers.0.lock().expect("one thread"));
+    std::mem::take(&mut *answers.0.lock().expect("one thread"))
+}
+
+/// Releases orders that were created, and forgets them.
+fn release(bench: &mut Bench, created: Vec<Answer>) {
+    let sink: Arc<dyn AnswerSink> = Arc::new(Heard::default());
     let releases = created.into_iter().map(|answer| {
         let Ok(Reply::Order(told)) = answer.result else { panic!("refused: {answer:?}") };
         let command =

@@ -61,8 +61,8 @@ impl Latency {
     pub(crate) fn draw(self, draws: Draws, question: u64) -> u64 {
         /// 99th percentile of the standard normal distribution.
         const Z99: f64 = 2.326_347_874;
-        if self.p50_ms == 0 {
-            return 0;
+        if self.p50_ms == 0 || self.p50_ms == self.p99_ms {
+            return u64::from(self.p50_ms);
         }
         let (p50, p99) = (f64::from(self.p50_ms), f64::from(self.p99_ms.max(self.p50_ms)));
         // Box-Muller: one standard normal number from two even ones.

@@ -152,7 +152,7 @@ impl BalanceShard {
         let now = self.shared.clock.now();
         let mut batch = Batch::new(self.shards);
         let mut answers = Vec::with_capacity(asks.len());
-        for HoldAsk { order, no, asked } in asks {
+        for HoldAsk { order, slot, no, asked } in asks {
             let result = match asked {
                 Asked::Money { account, amount, currency, whole } => {
                     let hold = HoldId { cause: order.cause(), no };
@@ -164,7 +164,7 @@ impl BalanceShard {
                     .lock_coupon(order, no, &campaign, stock, &customer, now, &mut batch)
                     .map(|()| self.placed(order, no..=no + 1)),
             };
-            answers.push(HoldAnswer { order, no, result });
+            answers.push(HoldAnswer { order, slot, no, result });
         }
         // The log gets the holds before the order shard hears of them.
         self.write(batch, Vec::new(), outside);

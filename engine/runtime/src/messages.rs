@@ -54,6 +54,8 @@ pub struct LogBatch {
 pub struct HoldAsk {
     /// The order.
     pub order: OrderId,
+    /// Where the order's shard keeps what waits for the answer, which has it too.
+    pub slot: usize,
     /// Number of the hold under it.
     pub no: u16,
     /// What is to be held.
@@ -101,6 +103,8 @@ impl HoldAsk {
 pub struct HoldAnswer {
     /// The order.
     pub order: OrderId,
+    /// As it was asked.
+    pub slot: usize,
     /// Number under which it was asked for.
     pub no: u16,
     /// What was placed, which may be nothing where less is of use; or why not.

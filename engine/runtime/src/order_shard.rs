@@ -13,18 +13,21 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use arc_swap::Guard;
+use rustc_hash::{FxHashMap, FxHashSet};
+use slab::Slab;
 use smallvec::SmallVec;
 use suanpan_core::order::{self, AccountFacts, Context, Decision, Directory, Events, Granted, HoldNeed};
+use suanpan_core::routing::Router;
 use suanpan_model::{
     AccountId, Campaign, CampaignId, ChannelReport, ChannelRequest, Lsn, Order, OrderCommand, OrderEvent,
-    OrderId, OrderStatus, PlatformId, Record, Reject, RejectCode, TimestampMs,
+    OrderId, OrderStatus, PlatformId, PlatformPolicy, Record, Reject, RejectCode, TimestampMs,
 };
 
 use crate::api::OrderSummary;
 use crate::codec::{decode_order_row, step_of};
 use crate::messages::{Finished, HoldAsk, LogBatch, Rows, VoidAsk};
-use crate::shared::{Campaigns, Registry, Shared, count};
+use crate::shared::{Campaigns, Policies, Registry, Shared, count};
 use crate::store::KeyFilter;
 use crate::timers::Timers;
 
@@ -33,7 +36,7 @@ pub(crate) use live::Kept;
 pub use live::OrderFacts;
 #[cfg(test)]
 pub(crate) use live::tests::order as any_order;
-use live::{Live, LiveOrders};
+use live::{Live, LiveOrders, Place};
 use outbox::Tally;
 pub use outbox::{Outbox, announced};
 use requests::{Purpose, Reserving, Waiter};
@@ -77,10 +80,9 @@ struct OwnCampaigns {
 }
 
 impl OwnCampaigns {
-    fn get(&mut self, id: CampaignId, registry: &Registry) -> Option<Arc<Campaign>> {
-        let now = registry.campaigns();
-        if !self.of.as_ref().is_some_and(|known| Arc::ptr_eq(known, &now)) {
-            *self = Self { of: Some(Arc::clone(&now)), copies: FxHashMap::default() };
+    fn get(&mut self, id: CampaignId, now: &Arc<Campaigns>) -> Option<Arc<Campaign>> {
+        if !self.of.as_ref().is_some_and(|known| Arc::ptr_eq(known, now)) {
+            *self = Self { of: Some(Arc::clone(now)), copies: FxHashMap::default() };
         }
         if let Some(own) = self.copies.get(&id) {
             return Some(Arc::clone(own));
@@ -92,9 +94,26 @@ impl OwnCampaigns {
     }
 }
 
+/// What the decisions of one message read, looked up once for all of them: the settings as they are when it comes.
+struct Scene {
+    now: TimestampMs,
+    policies: Guard<Arc<Policies>>,
+    campaigns: Guard<Arc<Campaigns>>,
+    router: Guard<Arc<Router>>,
+    /// Whether anybody wants to be told what happens.
+    has_subscribers: bool,
+}
+
+impl Scene {
+    fn policy(&self, platform: PlatformId) -> Result<&PlatformPolicy, Reject> {
+        self.policies.get(&platform).map(|policy| &**policy).ok_or_else(unknown_platform)
+    }
+}
+
 /// The shared registry behind a shard's own copy.
 struct Known<'a> {
     registry: &'a Registry,
+    campaigns: &'a Arc<Campaigns>,
     cache: &'a FactsCache,
 }
 
@@ -109,7 +128,7 @@ impl Directory for Known<'_> {
     }
 
     fn campaign(&self, id: CampaignId) -> Option<Arc<Campaign>> {
-        self.cache.campaigns.borrow_mut().get(id, self.registry)
+        self.cache.campaigns.borrow_mut().get(id, self.campaigns)
     }
 }
 
@@ -121,13 +140,17 @@ pub struct OrderShard {
     live: LiveOrders,
     /// Room to encode rows in.
     row_buffer: Vec<u8>,
-    /// Orders of which nothing is recorded yet, by the fingerprint of the platform's number.
-    creating: FxHashMap<u128, OrderId>,
+    /// The fingerprints of the platforms' numbers of orders of which nothing is recorded yet.
+    creating: FxHashSet<u128>,
     /// The orders in memory by platform and number, for lists.
     listed: BTreeSet<(PlatformId, OrderId)>,
+    /// Orders that came since the last message and are to be listed.
+    unlisted: Vec<(PlatformId, OrderId)>,
     archived: KeyFilter,
     /// Decisions that wait for holds.
-    reserving: FxHashMap<OrderId, Reserving>,
+    reserving: Slab<Reserving>,
+    /// Recorded orders about which one of them is.
+    deciding: FxHashSet<OrderId>,
     /// Holds to ask for, by balance shard.
     asks: Vec<Vec<HoldAsk>>,
     /// Holds to ask for once the batch with this number is durable, oldest first.
@@ -166,10 +189,12 @@ impl OrderShard {
             shared,
             live: LiveOrders::new(open_max),
             row_buffer: Vec::new(),
-            creating: FxHashMap::default(),
+            creating: FxHashSet::default(),
             listed: BTreeSet::new(),
+            unlisted: Vec::new(),
             archived,
-            reserving: FxHashMap::default(),
+            reserving: Slab::new(),
+            deciding: FxHashSet::default(),
             asks: (0..shards).map(|_| Vec::new()).collect(),
             later_asks: VecDeque::new(),
             needing_operator: BTreeSet::new(),
@@ -220,13 +245,18 @@ impl OrderShard {
 
     /// Recovers some of the orders, so that millions of them make neither one endless batch nor a long silence.
     fn recover_some(&mut self, outside: &mut dyn Outside) {
-        let now = self.shared.clock.now();
+        let scene = self.scene();
         let from = self.recovering.len().saturating_sub(self.shared.limits.recovered_at_once);
         for id in self.recovering.split_off(from) {
+            if self.deciding.contains(&id) {
+                // To recover may need holds as well; its turn comes with a later tick.
+                self.recovering.push(id);
+                continue;
+            }
             let ended = self.live.open(id).is_some_and(|live| live.order().is_finished());
             if ended {
                 self.outbox.finished.push(id);
-            } else if let Err(reject) = self.act(id, &OrderCommand::Recover, now, None) {
+            } else if let Err(reject) = self.act(id, &OrderCommand::Recover, &scene, None) {
                 tracing::error!(order = %id, %reject, "an order cannot be recovered");
             }
         }
@@ -235,8 +265,9 @@ impl OrderShard {
 
     /// Channels said something.
     pub fn on_reports(&mut self, reports: Vec<ChannelReport>, outside: &mut dyn Outside) {
+        let scene = self.scene();
         for report in reports {
-            self.hear(report);
+            self.hear(report, &scene);
         }
         self.settle(outside);
     }
@@ -250,11 +281,10 @@ impl OrderShard {
 
     /// Takes in a report; false when the archive, which has the order, cannot be read just now: the report may tell of
     /// money, so it waits.
-    fn hear(&mut self, report: ChannelReport) -> bool {
-        let now = self.shared.clock.now();
+    fn hear(&mut self, report: ChannelReport, scene: &Scene) -> bool {
         let (id, channel) = (report.order, report.channel);
         let command = OrderCommand::Report(report);
-        let Err(reject) = self.act(id, &command, now, None) else { return true };
+        let Err(reject) = self.act(id, &command, scene, None) else { return true };
         if reject.code == RejectCode::Unavailable
             && self.postponed.len() < POSTPONED_MAX
             && let OrderCommand::Report(report) = command
@@ -268,10 +298,10 @@ impl OrderShard {
     }
 
     /// Takes in reports that had to wait, until one has to wait again.
-    fn hear_postponed(&mut self) {
+    fn hear_postponed(&mut self, scene: &Scene) {
         for _ in 0..self.postponed.len() {
             let Some(report) = self.postponed.pop_front() else { return };
-            if !self.hear(report) {
+            if !self.hear(report, scene) {
                 return;
             }
         }
@@ -283,15 +313,17 @@ impl OrderShard {
         &mut self,
         id: OrderId,
         command: &OrderCommand,
-        now: TimestampMs,
+        scene: &Scene,
         waiter: Option<Waiter>,
     ) -> Result<Option<OrderSummary>, Reject> {
-        if self.reserving.contains_key(&id) && waits_its_turn(command) {
+        if self.deciding.contains(&id) && waits_its_turn(command) {
             return Err(in_progress("order"));
         }
-        match self.decide(id, command, now, None)? {
+        match self.decide(id, command, scene, None)? {
             Decided::Told(told) => Ok(Some(told)),
             Decided::Needs(needed) => {
+                let alone = self.deciding.insert(id);
+                debug_assert!(alone, "one decision of an order at a time waits for holds");
                 self.reserve(id, Purpose::Deciding(command.clone()), needed, waiter);
                 Ok(None)
             }
@@ -302,14 +334,15 @@ impl OrderShard {
         &mut self,
         id: OrderId,
         command: &OrderCommand,
-        now: TimestampMs,
+        scene: &Scene,
         granted: Option<Granted<'_>>,
     ) -> Result<Decided, Reject> {
-        if self.live.get(id).is_some() {
-            return self.decide_live(id, command, now, granted);
+        if let Some(place) = self.live.place_of(id) {
+            return self.decide_live(place, command, scene, granted);
         }
         self.revive(id)?;
-        let decided = self.decide_live(id, command, now, granted);
+        let place = self.live.place_of(id).ok_or_else(unknown_order)?;
+        let decided = self.decide_live(place, command, scene, granted);
         if self.live.open(id).is_some_and(|live| live.order().is_finished()) {
             // It goes back to where it came from.
             self.outbox.finished.push(id);
@@ -319,19 +352,20 @@ impl OrderShard {
 
     fn decide_live(
         &mut self,
-        id: OrderId,
+        place: Place,
         command: &OrderCommand,
-        now: TimestampMs,
+        scene: &Scene,
         granted: Option<Granted<'_>>,
     ) -> Result<Decided, Reject> {
-        let live = self.live.open(id).ok_or_else(unknown_order)?;
-        let policies = self.shared.registry.policies();
+        let live = self.live.open_at(place);
+        let (id, now) = (live.id(), scene.now);
         let order = live.order();
-        let policy = policies.get(&order.terms.platform).ok_or_else(unknown_platform)?;
-        let router = self.shared.router.load();
-        let directory = Known { registry: &self.shared.registry, cache: &self.facts };
+        let policy = scene.policy(order.terms.platform)?;
+        let (registry, campaigns) = (&self.shared.registry, &*scene.campaigns);
+        let directory = Known { registry, campaigns, cache: &self.facts };
         let standing = self.shared.learner.board();
-        let context = Context { now, policy, router: &router, standing, directory: &directory, granted };
+        let context =
+            Context { now, policy, router: &scene.router, standing, directory: &directory, granted };
         let events = match order::decide(order, command, &context)? {
             Decision::Repeat => return Ok(Decided::Told(repeated(order, command))),
             Decision::NeedsHolds(needed) => return Ok(Decided::Needs(needed)),
@@ -352,8 +386,20 @@ impl OrderShard {
         } else if !self.needing_operator.is_empty() {
             self.needing_operator.remove(&id);
         }
-        record(live, now, events, &self.shared, &mut self.timers, &mut self.outbox);
+        record(live, scene, policy, events, &self.shared, &mut self.timers, &mut self.outbox);
         Ok(Decided::Told(told))
+    }
+
+    /// The settings as they are.
+    fn scene(&self) -> Scene {
+        let Shared { clock, registry, router, feed, .. } = &*self.shared;
+        Scene {
+            now: clock.now(),
+            policies: registry.policies(),
+            campaigns: registry.campaigns(),
+            router: router.load(),
+            has_subscribers: feed.has_subscribers(),
+        }
     }
 
     /// Brings an archived order back, because there is news of it. A row of it may be in the checkpoint, older than
@@ -413,12 +459,14 @@ fn in_progress(field: &'static str) -> Reject {
 /// Takes the events of one decision into the open batch; the order has them folded in already.
 fn record(
     live: &mut Live,
-    now: TimestampMs,
+    scene: &Scene,
+    policy: &PlatformPolicy,
     events: Events,
     shared: &Shared,
     timers: &mut Timers,
     outbox: &mut Outbox,
 ) {
+    let now = scene.now;
     live.dirty = true;
     live.last_batch = outbox.sent() + 1;
     let scheduled = live.scheduled;
@@ -435,10 +483,10 @@ fn record(
         outbox.finished.push(order.id);
         outbox.tally.ended[order.status as usize] += 1;
     }
-    if shared.registry.policies().get(&order.terms.platform).is_some_and(|policy| policy.announces) {
+    if policy.announces {
         outbox.announce(order, &events);
     }
-    if shared.feed.has_subscribers() {
+    if scene.has_subscribers {
         outbox.tell(order, now, &events);
     }
     let id = order.id;

@@ -103,7 +103,7 @@ impl RecoveredOrder {
     /// What a shard takes over.
     pub(crate) fn into_kept(self) -> Kept {
         match self.body {
-            Body::Row(row) => Kept::Packed(row),
+            Body::Row(row) => Kept::Packed(row.into_vec()),
             Body::Open(order) => Kept::Open(Arc::from(order)),
         }
     }

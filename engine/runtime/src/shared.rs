@@ -27,6 +27,9 @@ use crate::store::Store;
 /// The name under which a platform knows an account.
 pub type AccountName = (PlatformId, AccountType, SmolStr);
 
+/// What platforms have agreed.
+pub type Policies = FxHashMap<PlatformId, Arc<PlatformPolicy>>;
+
 /// Campaigns, with the accounts of their stocks.
 pub type Campaigns = FxHashMap<CampaignId, (Arc<Campaign>, AccountId)>;
 
@@ -36,7 +39,7 @@ pub struct Registry {
     accounts: DashMap<AccountId, AccountFacts, FxBuildHasher>,
     /// Platforms choose the names, so their hash has a seed of its own in each process.
     names: DashMap<AccountName, AccountId, foldhash::quality::RandomState>,
-    policies: ArcSwap<FxHashMap<PlatformId, Arc<PlatformPolicy>>>,
+    policies: ArcSwap<Policies>,
     campaigns: ArcSwap<Campaigns>,
     next_number: AtomicU64,
 }
@@ -64,7 +67,7 @@ impl Registry {
 
     /// Settings of all platforms, without counting references: for the hot path.
     #[must_use]
-    pub fn policies(&self) -> arc_swap::Guard<Arc<FxHashMap<PlatformId, Arc<PlatformPolicy>>>> {
+    pub fn policies(&self) -> arc_swap::Guard<Arc<Policies>> {
         self.policies.load()
     }
 

@@ -5,7 +5,7 @@
 //! there is news. How many stay open is bounded; a shard with fewer live orders never packs any.
 //!
 //! An order that *ended* stays here, as the row that the archive gets, until the archive has it. So an order has one place
-//! from its creation until then, and is found by its number and by the platform's through tables of four bytes.
+//! from its creation until then, and is found by its number and by the platform's through tables of eight bytes.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -23,6 +23,10 @@ use crate::store::Bytes;
 /// Slots of a page.
 const PAGE_SLOTS: usize = 1 << PAGE_BITS;
 const PAGE_BITS: u32 = 10;
+
+/// A packed row may have this fraction of its length to spare: allocators hand room out in steps of an eighth, so that little
+/// is gained by a copy.
+const SPARED: usize = 6;
 
 /// An order in memory.
 #[derive(Debug)]
@@ -49,10 +53,14 @@ pub(super) struct Live {
 enum Body {
     Open(Arc<Order>, OpenRow),
     /// Its marked row, whose mark says nothing.
-    Packed(Box<[u8]>),
+    Packed(Vec<u8>),
     /// The marked row that the archive gets, complete up to a position of the log.
     Ended(Bytes, Lsn),
 }
+
+/// Where an order is that was found, until something is inserted or forgotten.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place(u32);
 
 /// The row of an open order.
 #[derive(Debug)]
@@ -74,6 +82,17 @@ impl OpenRow {
                 Cow::Borrowed(row)
             }
             Self::Unborn | Self::ToMake => Cow::Owned(order_row(order)),
+        }
+    }
+
+    /// The same, taken away.
+    fn take(&mut self, order: &Order) -> Vec<u8> {
+        match std::mem::replace(self, Self::ToMake) {
+            Self::Kept(row) => {
+                assert_whole(&row, order);
+                row
+            }
+            Self::Unborn | Self::ToMake => order_row(order),
         }
     }
 }
@@ -116,14 +135,14 @@ pub(crate) enum Kept {
     /// As it is.
     Open(Arc<Order>),
     /// As its marked row.
-    Packed(Box<[u8]>),
+    Packed(Vec<u8>),
 }
 
 impl Live {
-    /// An order that is new, and recorded next.
-    pub(super) fn unborn(order: Arc<Order>) -> Self {
-        let facts = OrderFacts::of(&order);
-        Self::of(&facts, Body::Open(order, OpenRow::Unborn))
+    /// An order that is new, with the fingerprint of the platform's number. It is recorded next, and has its time from that.
+    pub(super) fn unborn(order: Arc<Order>, key: u128) -> Self {
+        debug_assert_eq!(key, order.terms.key());
+        Self::of(order.id, key, TimestampMs::NEVER, Body::Open(order, OpenRow::Unborn))
     }
 
     pub(super) fn kept(facts: &OrderFacts, kept: Kept) -> Self {
@@ -131,14 +150,14 @@ impl Live {
             Kept::Open(order) => Body::Open(order, OpenRow::ToMake),
             Kept::Packed(row) => Body::Packed(row),
         };
-        Self::of(facts, body)
+        Self::of(facts.id, facts.key, facts.due, body)
     }
 
-    fn of(facts: &OrderFacts, body: Body) -> Self {
+    fn of(id: OrderId, key: u128, due: TimestampMs, body: Body) -> Self {
         Self {
-            id: facts.id,
-            key: halves(facts.key),
-            due: facts.due,
+            id,
+            key: halves(key),
+            due,
             body,
             scheduled: TimestampMs::NEVER,
             last_batch: 0,
@@ -176,7 +195,7 @@ impl Live {
     /// The order, opened for good.
     pub(super) fn order(&mut self) -> &mut Arc<Order> {
         if let Body::Packed(row) = &mut self.body {
-            let row = std::mem::take(row).into_vec();
+            let row = std::mem::take(row);
             self.body = Body::Open(Arc::new(unpack(&row)), OpenRow::Kept(row));
         }
         match &mut self.body {
@@ -224,21 +243,50 @@ fn unpack(row: &[u8]) -> Order {
     order
 }
 
+/// A row that stays for long: one with much room to spare is copied, since a vector that shrinks keeps its room.
+fn tight(row: Vec<u8>) -> Vec<u8> {
+    if row.capacity() - row.len() > row.len() / SPARED { row.as_slice().into() } else { row }
+}
+
+/// Where an order is, with part of what it is looked for by: so other orders are not touched in a search, nor all of them
+/// when a table grows.
+#[derive(Clone, Copy)]
+struct Entry {
+    tag: u32,
+    place: u32,
+}
+
+impl Entry {
+    fn hash(self) -> u64 {
+        hash(self.tag)
+    }
+}
+
+fn hash(tag: u32) -> u64 {
+    FxBuildHasher.hash_one(tag)
+}
+
+/// Numbers of a shard rise: their last four billion differ here.
+const fn id_tag(id: OrderId) -> u32 {
+    (id.0 >> 8 & 0xffff_ffff) as u32
+}
+
+/// The bucket, which the orders of a shard share, is in the other half.
+const fn key_tag(key: [u64; 2]) -> u32 {
+    (key[1] & 0xffff_ffff) as u32
+}
+
 /// Orders by their number and by the platform's.
 pub(super) struct LiveOrders {
-    by_id: HashTable<u32>,
-    by_key: HashTable<u32>,
+    by_id: HashTable<Entry>,
+    by_key: HashTable<Entry>,
     /// How many have not ended.
     live: usize,
     pages: Vec<Vec<Option<Live>>>,
     free: Vec<u32>,
-    /// Those that are open, in the order in which they are looked at for packing; some have ended since.
-    open: VecDeque<OrderId>,
+    /// Those that are open and their places, in the order in which they are looked at for packing; some have ended since.
+    open: VecDeque<(OrderId, u32)>,
     open_max: usize,
-}
-
-fn hash(id: OrderId) -> u64 {
-    FxBuildHasher.hash_one(id)
 }
 
 const fn split(place: u32) -> (usize, usize) {
@@ -270,14 +318,23 @@ impl LiveOrders {
     }
 
     fn place(&self, id: OrderId) -> Option<u32> {
-        self.by_id.find(hash(id), |place| at(&self.pages, *place).id == id).copied()
+        let tag = id_tag(id);
+        let is_it = |entry: &Entry| entry.tag == tag && at(&self.pages, entry.place).id == id;
+        self.by_id.find(hash(tag), is_it).map(|entry| entry.place)
+    }
+
+    /// Where an order is that has not ended.
+    pub(super) fn place_of(&self, id: OrderId) -> Option<Place> {
+        self.place(id).filter(|place| !at(&self.pages, *place).has_ended()).map(Place)
     }
 
     /// The number of an order, ended or not, by the fingerprint of the platform's.
     pub(super) fn id_of(&self, key: u128) -> Option<OrderId> {
         let key = halves(key);
-        let place = self.by_key.find(key[1], |place| at(&self.pages, *place).key == key)?;
-        Some(at(&self.pages, *place).id)
+        let tag = key_tag(key);
+        let is_it = |entry: &Entry| entry.tag == tag && at(&self.pages, entry.place).key == key;
+        let found = self.by_key.find(hash(tag), is_it)?;
+        Some(at(&self.pages, found.place).id)
     }
 
     pub(super) fn get(&self, id: OrderId) -> Option<&Live> {
@@ -292,34 +349,46 @@ impl LiveOrders {
 
     /// The order, open.
     pub(super) fn open(&mut self, id: OrderId) -> Option<&mut Live> {
-        let (page, slot) = split(self.place(id)?);
-        let live = self.pages[page][slot].as_mut().filter(|live| !live.has_ended())?;
+        Some(self.open_at(self.place_of(id)?))
+    }
+
+    /// The order that is at a place, open.
+    pub(super) fn open_at(&mut self, Place(place): Place) -> &mut Live {
+        let (page, slot) = split(place);
+        let live = self.pages[page][slot].as_mut().expect("a place that was found is taken");
         if live.is_packed() {
             live.order();
-            self.open.push_back(id);
+            self.open.push_back((live.id, place));
         }
         live.touched = true;
-        Some(live)
+        live
     }
 
     /// Adds an order that is not there yet, or takes the place of the row with which it had ended.
     pub(super) fn insert(&mut self, live: Live) {
-        let (id, key) = (live.id, live.key);
+        match self.place(live.id) {
+            Some(place) => self.put(live, place),
+            None => self.add(live),
+        }
+    }
+
+    /// Adds an order that is not there yet.
+    pub(super) fn add(&mut self, live: Live) {
+        debug_assert!(self.place(live.id).is_none(), "numbers of new orders are new");
+        let place = self.free.pop().unwrap_or_else(|| self.grow());
+        let (id, key) = (Entry { tag: id_tag(live.id), place }, Entry { tag: key_tag(live.key), place });
+        self.by_id.insert_unique(id.hash(), id, |entry| entry.hash());
+        self.by_key.insert_unique(key.hash(), key, |entry| entry.hash());
+        self.put(live, place);
+    }
+
+    fn put(&mut self, live: Live, place: u32) {
         if !live.is_packed() {
-            self.open.push_back(id);
+            self.open.push_back((live.id, place));
         }
         self.live += 1;
-        if let Some(place) = self.place(id) {
-            let (page, slot) = split(place);
-            self.pages[page][slot] = Some(live);
-            return;
-        }
-        let place = self.free.pop().unwrap_or_else(|| self.grow());
         let (page, slot) = split(place);
         self.pages[page][slot] = Some(live);
-        let pages = &self.pages;
-        self.by_id.insert_unique(hash(id), place, |place| hash(at(pages, *place).id));
-        self.by_key.insert_unique(key[1], place, |place| at(pages, *place).key[1]);
     }
 
     fn grow(&mut self) -> u32 {
@@ -337,11 +406,13 @@ impl LiveOrders {
         id: OrderId,
         finish: impl FnOnce(&mut Live) -> Option<FinishedOrder>,
     ) -> Option<FinishedOrder> {
-        let live = self.get_mut(id)?;
+        let place = self.place(id)?;
+        let (page, slot) = split(place);
+        let live = self.pages[page][slot].as_mut().filter(|live| !live.has_ended())?;
         let was_packed = live.is_packed();
         let Some(finished) = finish(live) else {
             if was_packed && !live.is_packed() {
-                self.open.push_back(id);
+                self.open.push_back((id, place));
             }
             return None;
         };
@@ -362,16 +433,17 @@ impl LiveOrders {
     /// ended again.
     pub(super) fn forget(&mut self, archived: &FinishedOrder) -> bool {
         let pages = &self.pages;
-        let is_it = |place: &u32| at(pages, *place).id == archived.id;
-        let Ok(found) = self.by_id.find_entry(hash(archived.id), is_it) else { return false };
-        let place = *found.get();
+        let tag = id_tag(archived.id);
+        let is_it = |entry: &Entry| entry.tag == tag && at(pages, entry.place).id == archived.id;
+        let Ok(found) = self.by_id.find_entry(hash(tag), is_it) else { return false };
+        let place = found.get().place;
         match at(pages, place).body {
             Body::Ended(_, applied) if applied == archived.applied => {}
             Body::Ended(..) | Body::Open(..) | Body::Packed(_) => return false,
         }
         found.remove();
-        let key = at(pages, place).key;
-        if let Ok(found) = self.by_key.find_entry(key[1], |other| *other == place) {
+        let tag = key_tag(at(pages, place).key);
+        if let Ok(found) = self.by_key.find_entry(hash(tag), |other| other.place == place) {
             found.remove();
         }
         let (page, slot) = split(place);
@@ -406,18 +478,15 @@ impl LiveOrders {
             if self.open.len() <= self.open_max {
                 return;
             }
-            let Some(id) = self.open.pop_front() else { return };
-            let Some(place) = self.place(id) else { continue };
+            let Some((id, place)) = self.open.pop_front() else { return };
             let (page, slot) = split(place);
-            let Some(live) = self.pages[page][slot].as_mut() else { continue };
-            let Body::Open(order, row) = &live.body else { continue };
+            let Some(live) = self.pages[page][slot].as_mut().filter(|live| live.id == id) else { continue };
+            let Body::Open(order, row) = &mut live.body else { continue };
             if std::mem::take(&mut live.touched) {
-                self.open.push_back(id);
+                self.open.push_back((id, place));
                 continue;
             }
-            // Copied, since a vector that shrinks keeps its room.
-            let row = row.of(order).as_ref().into();
-            live.body = Body::Packed(row);
+            live.body = Body::Packed(tight(row.take(order)));
         }
     }
 }

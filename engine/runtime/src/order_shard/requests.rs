@@ -6,13 +6,9 @@ use smallvec::SmallVec;
 use suanpan_core::order::{self, Context, Directory, Granted, HoldNeed};
 use suanpan_model::command::OrderRef;
 use suanpan_model::order::OrderHold;
-use suanpan_model::{
-    Order, OrderCommand, OrderId, OrderTerms, PlatformId, Reject, RejectCode, Ticket, TimestampMs,
-};
+use suanpan_model::{Order, OrderCommand, OrderId, OrderTerms, PlatformId, Reject, RejectCode, Ticket};
 
-use super::{
-    Decided, Known, Live, OrderShard, Outside, in_progress, record, summary, unknown_order, unknown_platform,
-};
+use super::{Decided, Known, Live, OrderShard, Outside, Scene, in_progress, record, summary, unknown_order};
 use crate::api::{Answer, AnswerSink, Command, OrderSummary, Reply, Request};
 use crate::messages::{Asked, HoldAnswer, HoldAsk, VoidAsk};
 use crate::shared::busy;
@@ -22,14 +18,15 @@ pub(super) type Waiter = (Ticket, Arc<dyn AnswerSink>);
 
 /// What holds are placed for.
 pub(super) enum Purpose {
-    /// An order of which nothing is recorded yet.
-    Creating(Arc<OrderTerms>),
+    /// An order of which nothing is recorded yet, with the fingerprint of the platform's number.
+    Creating(Arc<OrderTerms>, u128),
     /// A command to an order that exists.
     Deciding(OrderCommand),
 }
 
 /// A decision that waits for holds.
 pub(super) struct Reserving {
+    order: OrderId,
     purpose: Purpose,
     needed: SmallVec<[HoldNeed; 2]>,
     /// Holds that were granted.
@@ -47,13 +44,13 @@ impl OrderShard {
         sink: &Arc<dyn AnswerSink>,
         outside: &mut dyn Outside,
     ) {
-        let now = self.shared.clock.now();
+        let scene = self.scene();
         for Request { ticket, command } in requests {
             let told = match command {
-                Command::Create(terms) => self.begin_create(terms, ticket, sink, now),
+                Command::Create(terms) => self.begin_create(terms, ticket, sink, &scene),
                 Command::Order { platform, order, command } => self
                     .find(platform, order)
-                    .and_then(|id| self.act(id, &command, now, Some((ticket, Arc::clone(sink))))),
+                    .and_then(|id| self.act(id, &command, &scene, Some((ticket, Arc::clone(sink))))),
                 Command::Query { platform, order } => {
                     let result = self.query(platform, order).map(Reply::Life);
                     self.outbox.answer(sink, Answer { ticket, result });
@@ -74,7 +71,7 @@ impl OrderShard {
         terms: Arc<OrderTerms>,
         ticket: Ticket,
         sink: &Arc<dyn AnswerSink>,
-        now: TimestampMs,
+        scene: &Scene,
     ) -> Result<Option<OrderSummary>, Reject> {
         let key = terms.key();
         if let Some(known) = self.known(key)? {
@@ -83,18 +80,17 @@ impl OrderShard {
         if !self.shared.gate.has_room_for_orders(self.outbox.tally.came) {
             return Err(busy());
         }
-        let policies = self.shared.registry.policies();
-        let policy = policies.get(&terms.platform).ok_or_else(unknown_platform)?;
-        let directory = Known { registry: &self.shared.registry, cache: &self.facts };
-        order::check(&terms, now, policy, &self.shared.router.load(), &directory)?;
-        let id = OrderId::following(self.last_id, now, (key & 0xff) as u8);
+        let (registry, campaigns) = (&self.shared.registry, &*scene.campaigns);
+        let directory = Known { registry, campaigns, cache: &self.facts };
+        order::check(&terms, scene.now, scene.policy(terms.platform)?, &scene.router, &directory)?;
+        let id = OrderId::following(self.last_id, scene.now, (key & 0xff) as u8);
         self.last_id = id;
         let needed = order::holds_needed(id, &terms);
         if needed.is_empty() {
-            return self.create(id, terms, SmallVec::new(), now).map(Some);
+            return self.create(id, terms, key, SmallVec::new(), scene).map(Some);
         }
-        self.creating.insert(key, id);
-        self.reserve(id, Purpose::Creating(terms), needed, Some((ticket, Arc::clone(sink))));
+        self.creating.insert(key);
+        self.reserve(id, Purpose::Creating(terms, key), needed, Some((ticket, Arc::clone(sink))));
         Ok(None)
     }
 
@@ -106,18 +102,28 @@ impl OrderShard {
         needed: SmallVec<[HoldNeed; 2]>,
         waiter: Option<Waiter>,
     ) {
-        let terms = match &purpose {
-            Purpose::Creating(terms) => Some(Arc::clone(terms)),
-            Purpose::Deciding(_) => self.live.open(id).map(|live| Arc::clone(&live.order().terms)),
-        };
         // What the order has just given its receivers must reach them before it is held there: until the log has it, they
         // would seem to have spent it.
-        let after = self.live.get(id).map_or(0, |live| live.last_batch);
+        let (terms, after) = match &purpose {
+            Purpose::Creating(terms, _) => (Some(Arc::clone(terms)), 0),
+            Purpose::Deciding(_) => {
+                let live = self.live.open(id);
+                live.map_or((None, 0), |live| (Some(Arc::clone(&live.order().terms)), live.last_batch))
+            }
+        };
         let at_once = after <= self.outbox.committed();
-        let asks = terms.iter().flat_map(|terms| needed.iter().map(|need| self.ask(id, need, terms)));
+        let slot = self.reserving.vacant_key();
+        let asks = terms.iter().flat_map(|terms| needed.iter().map(|need| self.ask(id, slot, need, terms)));
         let asks: SmallVec<[_; 4]> = asks.collect();
-        let mut reserving =
-            Reserving { purpose, unanswered: 0, needed, granted: SmallVec::new(), refused: None, waiter };
+        let mut reserving = Reserving {
+            order: id,
+            purpose,
+            unanswered: 0,
+            needed,
+            granted: SmallVec::new(),
+            refused: None,
+            waiter,
+        };
         for ask in asks {
             match ask {
                 Ok(ask) => {
@@ -131,14 +137,20 @@ impl OrderShard {
                 Err(reject) => reserving.refused = Some(reject),
             }
         }
-        self.reserving.insert(id, reserving);
+        self.reserving.insert(reserving);
     }
 
-    fn ask(&self, order: OrderId, need: &HoldNeed, terms: &OrderTerms) -> Result<HoldAsk, Reject> {
+    fn ask(
+        &self,
+        order: OrderId,
+        slot: usize,
+        need: &HoldNeed,
+        terms: &OrderTerms,
+    ) -> Result<HoldAsk, Reject> {
         match *need {
             HoldNeed::Money { hold: OrderHold { no, account, amount }, whole } => {
                 let asked = Asked::Money { account, amount, currency: terms.currency, whole };
-                Ok(HoldAsk { order, no, asked })
+                Ok(HoldAsk { order, slot, no, asked })
             }
             HoldNeed::Coupon { no, campaign } => {
                 let registry = &self.shared.registry;
@@ -149,7 +161,7 @@ impl OrderShard {
                 let stock = registry.stock_of(campaign).ok_or_else(unknown)?;
                 let campaign = registry.campaign(campaign).ok_or_else(unknown)?;
                 let asked = Asked::Coupon { campaign, stock, customer: terms.payer.clone() };
-                Ok(HoldAsk { order, no, asked })
+                Ok(HoldAsk { order, slot, no, asked })
             }
         }
     }
@@ -158,34 +170,34 @@ impl OrderShard {
         &mut self,
         id: OrderId,
         terms: Arc<OrderTerms>,
+        key: u128,
         holds: SmallVec<[OrderHold; 1]>,
-        now: TimestampMs,
+        scene: &Scene,
     ) -> Result<OrderSummary, Reject> {
-        let policies = self.shared.registry.policies();
-        let policy = policies.get(&terms.platform).ok_or_else(unknown_platform)?;
-        let router = self.shared.router.load();
-        let directory = Known { registry: &self.shared.registry, cache: &self.facts };
+        let (now, policy, router) = (scene.now, scene.policy(terms.platform)?, &**scene.router);
+        let (registry, campaigns) = (&self.shared.registry, &*scene.campaigns);
+        let directory = Known { registry, campaigns, cache: &self.facts };
         let standing = self.shared.learner.board();
-        let context =
-            Context { now, policy, router: &router, standing, directory: &directory, granted: None };
+        let context = Context { now, policy, router, standing, directory: &directory, granted: None };
         let (order, events) = order::create(id, terms, holds, &context)?;
         for event in &events {
             order::effects(&order, event, None, &mut |call| self.outbox.calls.push(call));
         }
         let told = summary(&order, false);
-        self.listed.insert((order.terms.platform, id));
+        self.unlisted.push((order.terms.platform, id));
         self.outbox.tally.came += 1;
-        let mut live = Live::unborn(Arc::new(order));
-        record(&mut live, now, events, &self.shared, &mut self.timers, &mut self.outbox);
-        self.live.insert(live);
+        let mut live = Live::unborn(Arc::new(order), key);
+        record(&mut live, scene, policy, events, &self.shared, &mut self.timers, &mut self.outbox);
+        self.live.add(live);
         Ok(told)
     }
 
     /// Tells everybody who waits for a hold that no answer will come, because a shard was stopped by a bug.
     pub(super) fn give_up_reserving(&mut self) {
-        for (_, reserving) in self.reserving.drain() {
-            if let Purpose::Creating(terms) = &reserving.purpose {
-                self.creating.remove(&terms.key());
+        self.deciding.clear();
+        for reserving in self.reserving.drain() {
+            if let Purpose::Creating(_, key) = &reserving.purpose {
+                self.creating.remove(key);
             }
             if let Some((ticket, sink)) = reserving.waiter {
                 let expected = "an engine that was restarted; nothing was recorded";
@@ -197,42 +209,44 @@ impl OrderShard {
 
     /// Balance shards answered.
     pub fn on_holds(&mut self, answers: Vec<HoldAnswer>, outside: &mut dyn Outside) {
-        let now = self.shared.clock.now();
-        for HoldAnswer { order, no, result } in answers {
-            let Some(reserving) = self.reserving.get_mut(&order) else { continue };
+        let scene = self.scene();
+        for HoldAnswer { order, slot, no, result } in answers {
+            let reserving = self.reserving.get_mut(slot);
+            let Some(reserving) = reserving.filter(|reserving| reserving.order == order) else { continue };
             reserving.unanswered -= 1;
             match result {
                 Ok(placed) => reserving.granted.extend(placed),
                 Err(reject) => {
-                    let creating = matches!(reserving.purpose, Purpose::Creating(_));
+                    let creating = matches!(reserving.purpose, Purpose::Creating(..));
                     let reject = if creating { name_field(reject, no) } else { reject };
                     reserving.refused = reserving.refused.take().or(Some(reject));
                 }
             }
             if reserving.unanswered == 0 {
-                self.finish_reserving(order, now, outside);
+                self.finish_reserving(slot, &scene, outside);
             }
         }
         self.settle(outside);
     }
 
     /// All holds of a decision are answered: it is made, or they are given back.
-    fn finish_reserving(&mut self, id: OrderId, now: TimestampMs, outside: &mut dyn Outside) {
-        let Some(mut reserving) = self.reserving.remove(&id) else { return };
+    fn finish_reserving(&mut self, slot: usize, scene: &Scene, outside: &mut dyn Outside) {
+        let mut reserving = self.reserving.remove(slot);
         reserving.granted.sort_unstable_by_key(|hold| hold.no);
-        let Reserving { purpose, needed, granted, refused, waiter, .. } = reserving;
+        let Reserving { order: id, purpose, needed, granted, refused, waiter, .. } = reserving;
         let (result, used) = match purpose {
-            Purpose::Creating(terms) => {
-                self.creating.remove(&terms.key());
+            Purpose::Creating(terms, key) => {
+                self.creating.remove(&key);
                 let result = match refused {
                     Some(reject) => Err(reject),
-                    None => self.create(id, terms, granted.iter().copied().collect(), now),
+                    None => self.create(id, terms, key, granted.iter().copied().collect(), scene),
                 };
                 let used = result.is_ok();
                 (result, used)
             }
             Purpose::Deciding(command) => {
-                self.decide_again(id, &command, now, &needed, &granted, refused.as_ref())
+                self.deciding.remove(&id);
+                self.decide_again(id, &command, scene, &needed, &granted, refused.as_ref())
             }
         };
         if !used {
@@ -253,12 +267,12 @@ impl OrderShard {
         &mut self,
         id: OrderId,
         command: &OrderCommand,
-        now: TimestampMs,
+        scene: &Scene,
         needed: &[HoldNeed],
         granted: &[OrderHold],
         refused: Option<&Reject>,
     ) -> (Result<OrderSummary, Reject>, bool) {
-        match self.decide(id, command, now, None) {
+        match self.decide(id, command, scene, None) {
             Ok(Decided::Needs(still)) if still[..] == *needed => {}
             Ok(Decided::Needs(_)) => return (Err(in_progress("order")), false),
             Ok(Decided::Told(told)) => return (Ok(told), false),
@@ -266,7 +280,7 @@ impl OrderShard {
         }
         let is_refused = refused.is_some();
         let answer = Granted { holds: granted, refused };
-        match self.decide(id, command, now, Some(answer)) {
+        match self.decide(id, command, scene, Some(answer)) {
             Ok(Decided::Told(told)) => {
                 let used = !told.repeat && !is_refused;
                 (Ok(told), used)
@@ -278,7 +292,7 @@ impl OrderShard {
 
     /// The order with this key, wherever it is; `in_progress` while its holds are being placed.
     fn known(&self, key: u128) -> Result<Option<Arc<Order>>, Reject> {
-        if self.creating.contains_key(&key) {
+        if self.creating.contains(&key) {
             let expected = "the answer to the first request with this number; ask again in a second";
             return Err(Reject::new(RejectCode::InProgress, "order_no", expected));
         }

@@ -44,6 +44,7 @@ impl OrderShard {
 
     /// Hands what can go to the log writer and answers what waits for nothing.
     pub(super) fn settle(&mut self, outside: &mut dyn Outside) {
+        self.listed.extend(self.unlisted.drain(..));
         self.live.pack();
         self.outbox.tally.count(&self.shared);
         for (shard, asks) in self.asks.iter_mut().enumerate().filter(|(_, asks)| !asks.is_empty()) {
@@ -107,23 +108,24 @@ impl OrderShard {
 
     /// Time passed.
     pub fn on_tick(&mut self, outside: &mut dyn Outside) {
-        let now = self.shared.clock.now();
+        let scene = self.scene();
+        let now = scene.now;
         if !self.recovering.is_empty() {
             self.recover_some(outside);
         }
         if self.shared.gate.is_poisoned() {
             self.give_up_reserving();
         }
-        self.hear_postponed();
+        self.hear_postponed(&scene);
         for id in self.timers.take_due(now, self.shared.limits.wakes_at_once) {
             let Some(live) = self.live.get_mut(id) else { continue };
             let due = live.due;
             live.scheduled = due;
             if due > now {
                 self.timers.set(due, id);
-            } else if self.reserving.contains_key(&id) {
+            } else if self.deciding.contains(&id) {
                 self.timers.set(now + DurationMs::from_secs(1), id);
-            } else if let Err(reject) = self.act(id, &OrderCommand::Wake, now, None) {
+            } else if let Err(reject) = self.act(id, &OrderCommand::Wake, &scene, None) {
                 tracing::error!(order = %id, %reject, "an order cannot be woken; trying again in a minute");
                 self.timers.set(now + DurationMs::from_secs(60), id);
             } else if let Some(live) = self.live.get_mut(id) {

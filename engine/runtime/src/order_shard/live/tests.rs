@@ -119,7 +119,7 @@ proptest! {
                         let live = if twin.contains_key(&number) {
                             open_live(again.clone())
                         } else {
-                            let mut live = Live::unborn(Arc::new(again.clone()));
+                            let mut live = Live::unborn(Arc::new(again.clone()), again.terms.key());
                             live.take_over(&step(number, creation(again.terms.clone())));
                             live
                         };
@@ -198,7 +198,7 @@ fn an_order_that_is_taken_over_as_its_row_is_found_and_opened() {
     let mut orders = LiveOrders::new(2);
     let taken: Vec<Order> = (1..=5).map(order).collect();
     for order in &taken {
-        let row = order_row(order).into_boxed_slice();
+        let row = order_row(order);
         orders.insert(Live::kept(&OrderFacts::of(order), Kept::Packed(row)));
     }
     for order in &taken {
