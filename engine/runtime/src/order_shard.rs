@@ -136,12 +136,10 @@ impl Directory for Known<'_> {
 pub struct OrderShard {
     index: usize,
     shared: Arc<Shared>,
-    /// Those that are live, and those that ended and wait for the archive.
+    /// Those that are coming, those that are live, and those that ended and wait for the archive.
     live: LiveOrders,
     /// Room to encode rows in.
     row_buffer: Vec<u8>,
-    /// The fingerprints of the platforms' numbers of orders of which nothing is recorded yet.
-    creating: FxHashSet<u128>,
     /// The orders in memory by platform and number, for lists.
     listed: BTreeSet<(PlatformId, OrderId)>,
     /// Orders that came since the last message and are to be listed.
@@ -189,7 +187,6 @@ impl OrderShard {
             shared,
             live: LiveOrders::new(open_max),
             row_buffer: Vec::new(),
-            creating: FxHashSet::default(),
             listed: BTreeSet::new(),
             unlisted: Vec::new(),
             archived,

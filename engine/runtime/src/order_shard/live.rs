@@ -51,6 +51,8 @@ pub(super) struct Live {
 
 #[derive(Debug)]
 enum Body {
+    /// Nothing of it is recorded yet: its number by the platform's is taken.
+    Coming,
     Open(Arc<Order>, OpenRow),
     /// Its marked row, whose mark says nothing.
     Packed(Vec<u8>),
@@ -58,7 +60,9 @@ enum Body {
     Ended(Bytes, Lsn),
 }
 
-/// Where an order is that was found, until something is inserted or forgotten.
+const NOT_HERE: &str = "an order that is coming is not found by its number";
+
+/// Where an order is that was found or is expected, until it is forgotten or given up.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place(u32);
 
@@ -139,10 +143,9 @@ pub(crate) enum Kept {
 }
 
 impl Live {
-    /// An order that is new, with the fingerprint of the platform's number. It is recorded next, and has its time from that.
-    pub(super) fn unborn(order: Arc<Order>, key: u128) -> Self {
-        debug_assert_eq!(key, order.terms.key());
-        Self::of(order.id, key, TimestampMs::NEVER, Body::Open(order, OpenRow::Unborn))
+    /// An order of which nothing is recorded yet.
+    const fn coming(id: OrderId, key: [u64; 2]) -> Self {
+        Self::of(id, key, TimestampMs::NEVER, Body::Coming)
     }
 
     pub(super) fn kept(facts: &OrderFacts, kept: Kept) -> Self {
@@ -150,13 +153,13 @@ impl Live {
             Kept::Open(order) => Body::Open(order, OpenRow::ToMake),
             Kept::Packed(row) => Body::Packed(row),
         };
-        Self::of(facts.id, facts.key, facts.due, body)
+        Self::of(facts.id, halves(facts.key), facts.due, body)
     }
 
-    fn of(id: OrderId, key: u128, due: TimestampMs, body: Body) -> Self {
+    const fn of(id: OrderId, key: [u64; 2], due: TimestampMs, body: Body) -> Self {
         Self {
             id,
-            key: halves(key),
+            key,
             due,
             body,
             scheduled: TimestampMs::NEVER,
@@ -174,6 +177,7 @@ impl Live {
     /// The order; read from its row when it is packed, and packed still.
     pub(super) fn look(&self) -> Arc<Order> {
         match &self.body {
+            Body::Coming => unreachable!("{NOT_HERE}"),
             Body::Open(order, _) => Arc::clone(order),
             Body::Packed(row) => Arc::new(unpack(row)),
             Body::Ended(row, _) => Arc::new(unpack(row)),
@@ -183,6 +187,7 @@ impl Live {
     /// The row that a checkpoint takes, its mark to be filled in.
     pub(super) fn row(&self) -> Vec<u8> {
         match &self.body {
+            Body::Coming => unreachable!("{NOT_HERE}"),
             Body::Open(order, row) => match row.of(order) {
                 Cow::Borrowed(row) => copy(row),
                 Cow::Owned(row) => row,
@@ -200,7 +205,7 @@ impl Live {
         }
         match &mut self.body {
             Body::Open(order, _) => order,
-            Body::Packed(_) | Body::Ended(..) => unreachable!("it was opened"),
+            Body::Coming | Body::Packed(_) | Body::Ended(..) => unreachable!("it was opened"),
         }
     }
 
@@ -223,6 +228,14 @@ impl Live {
 
     const fn has_ended(&self) -> bool {
         matches!(self.body, Body::Ended(..))
+    }
+
+    pub(super) const fn is_coming(&self) -> bool {
+        matches!(self.body, Body::Coming)
+    }
+
+    const fn is_live(&self) -> bool {
+        matches!(self.body, Body::Open(..) | Body::Packed(_))
     }
 }
 
@@ -325,16 +338,58 @@ impl LiveOrders {
 
     /// Where an order is that has not ended.
     pub(super) fn place_of(&self, id: OrderId) -> Option<Place> {
-        self.place(id).filter(|place| !at(&self.pages, *place).has_ended()).map(Place)
+        self.place(id).filter(|place| at(&self.pages, *place).is_live()).map(Place)
+    }
+
+    /// What there is under a fingerprint of the platform's number, coming, live or ended.
+    pub(super) fn by_key(&self, key: u128) -> Option<&Live> {
+        let key = halves(key);
+        let tag = key_tag(key);
+        let is_it = |entry: &Entry| entry.tag == tag && at(&self.pages, entry.place).key == key;
+        self.by_key.find(hash(tag), is_it).map(|found| at(&self.pages, found.place))
     }
 
     /// The number of an order, ended or not, by the fingerprint of the platform's.
     pub(super) fn id_of(&self, key: u128) -> Option<OrderId> {
-        let key = halves(key);
-        let tag = key_tag(key);
-        let is_it = |entry: &Entry| entry.tag == tag && at(&self.pages, entry.place).key == key;
-        let found = self.by_key.find(hash(tag), is_it)?;
-        Some(at(&self.pages, found.place).id)
+        self.by_key(key).filter(|live| !live.is_coming()).map(Live::id)
+    }
+
+    /// Takes the fingerprint of the platform's number for an order of which nothing is recorded yet.
+    pub(super) fn expect(&mut self, id: OrderId, key: u128) -> Place {
+        debug_assert!(self.by_key(key).is_none(), "an order comes once");
+        let (key, place) = (halves(key), self.free.pop().unwrap_or_else(|| self.grow()));
+        let entry = Entry { tag: key_tag(key), place };
+        self.by_key.insert_unique(entry.hash(), entry, |entry| entry.hash());
+        let (page, slot) = split(place);
+        self.pages[page][slot] = Some(Live::coming(id, key));
+        Place(place)
+    }
+
+    /// The order that was expected came. It is recorded next, and has its time from that.
+    pub(super) fn arrive(&mut self, Place(place): Place, order: Arc<Order>) -> &mut Live {
+        let id = order.id;
+        self.name(id, place);
+        self.open.push_back((id, place));
+        self.live += 1;
+        let (page, slot) = split(place);
+        let live = self.pages[page][slot].as_mut().expect("an order that is expected has a place");
+        live.body = Body::Open(order, OpenRow::Unborn);
+        live
+    }
+
+    /// The order that was expected will not come.
+    pub(super) fn give_up(&mut self, Place(place): Place) {
+        self.vacate(place);
+    }
+
+    fn vacate(&mut self, place: u32) {
+        let tag = key_tag(at(&self.pages, place).key);
+        if let Ok(found) = self.by_key.find_entry(hash(tag), |other| other.place == place) {
+            found.remove();
+        }
+        let (page, slot) = split(place);
+        self.pages[page][slot] = None;
+        self.free.push(place);
     }
 
     pub(super) fn get(&self, id: OrderId) -> Option<&Live> {
@@ -366,20 +421,19 @@ impl LiveOrders {
 
     /// Adds an order that is not there yet, or takes the place of the row with which it had ended.
     pub(super) fn insert(&mut self, live: Live) {
-        match self.place(live.id) {
-            Some(place) => self.put(live, place),
-            None => self.add(live),
-        }
+        let (id, key) = (live.id, u128::from(live.key[1]) << 64 | u128::from(live.key[0]));
+        let place = self.place(id).unwrap_or_else(|| {
+            let Place(place) = self.expect(id, key);
+            self.name(id, place);
+            place
+        });
+        self.put(live, place);
     }
 
-    /// Adds an order that is not there yet.
-    pub(super) fn add(&mut self, live: Live) {
-        debug_assert!(self.place(live.id).is_none(), "numbers of new orders are new");
-        let place = self.free.pop().unwrap_or_else(|| self.grow());
-        let (id, key) = (Entry { tag: id_tag(live.id), place }, Entry { tag: key_tag(live.key), place });
-        self.by_id.insert_unique(id.hash(), id, |entry| entry.hash());
-        self.by_key.insert_unique(key.hash(), key, |entry| entry.hash());
-        self.put(live, place);
+    fn name(&mut self, id: OrderId, place: u32) {
+        debug_assert!(self.place(id).is_none(), "numbers of new orders are new");
+        let entry = Entry { tag: id_tag(id), place };
+        self.by_id.insert_unique(entry.hash(), entry, |entry| entry.hash());
     }
 
     fn put(&mut self, live: Live, place: u32) {
@@ -425,7 +479,7 @@ impl LiveOrders {
     pub(super) fn ended(&self, id: OrderId) -> Option<&Bytes> {
         match &at(&self.pages, self.place(id)?).body {
             Body::Ended(row, _) => Some(row),
-            Body::Open(..) | Body::Packed(_) => None,
+            Body::Coming | Body::Open(..) | Body::Packed(_) => None,
         }
     }
 
@@ -439,16 +493,10 @@ impl LiveOrders {
         let place = found.get().place;
         match at(pages, place).body {
             Body::Ended(_, applied) if applied == archived.applied => {}
-            Body::Ended(..) | Body::Open(..) | Body::Packed(_) => return false,
+            Body::Ended(..) | Body::Coming | Body::Open(..) | Body::Packed(_) => return false,
         }
         found.remove();
-        let tag = key_tag(at(pages, place).key);
-        if let Ok(found) = self.by_key.find_entry(hash(tag), |other| other.place == place) {
-            found.remove();
-        }
-        let (page, slot) = split(place);
-        self.pages[page][slot] = None;
-        self.free.push(place);
+        self.vacate(place);
         true
     }
 
@@ -464,12 +512,12 @@ impl LiveOrders {
 
     /// All that have not ended, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Live> {
-        self.pages.iter().flatten().flatten().filter(|live| !live.has_ended())
+        self.pages.iter().flatten().flatten().filter(|live| live.is_live())
     }
 
     /// All that have not ended, in no order.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Live> {
-        self.pages.iter_mut().flatten().flatten().filter(|live| !live.has_ended())
+        self.pages.iter_mut().flatten().flatten().filter(|live| live.is_live())
     }
 
     /// Packs the oldest open orders beyond the bound. One that was looked for since it last came up stays open.

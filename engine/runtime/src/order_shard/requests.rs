@@ -8,7 +8,7 @@ use suanpan_model::command::OrderRef;
 use suanpan_model::order::OrderHold;
 use suanpan_model::{Order, OrderCommand, OrderId, OrderTerms, PlatformId, Reject, RejectCode, Ticket};
 
-use super::{Decided, Known, Live, OrderShard, Outside, Scene, in_progress, record, summary, unknown_order};
+use super::{Decided, Known, OrderShard, Outside, Place, Scene, in_progress, record, summary, unknown_order};
 use crate::api::{Answer, AnswerSink, Command, OrderSummary, Reply, Request};
 use crate::messages::{Asked, HoldAnswer, HoldAsk, VoidAsk};
 use crate::shared::busy;
@@ -18,8 +18,8 @@ pub(super) type Waiter = (Ticket, Arc<dyn AnswerSink>);
 
 /// What holds are placed for.
 pub(super) enum Purpose {
-    /// An order of which nothing is recorded yet, with the fingerprint of the platform's number.
-    Creating(Arc<OrderTerms>, u128),
+    /// An order of which nothing is recorded yet, and its place.
+    Creating(Arc<OrderTerms>, Place),
     /// A command to an order that exists.
     Deciding(OrderCommand),
 }
@@ -85,12 +85,12 @@ impl OrderShard {
         order::check(&terms, scene.now, scene.policy(terms.platform)?, &scene.router, &directory)?;
         let id = OrderId::following(self.last_id, scene.now, (key & 0xff) as u8);
         self.last_id = id;
+        let place = self.live.expect(id, key);
         let needed = order::holds_needed(id, &terms);
         if needed.is_empty() {
-            return self.create(id, terms, key, SmallVec::new(), scene).map(Some);
+            return self.create(id, terms, place, SmallVec::new(), scene).map(Some);
         }
-        self.creating.insert(key);
-        self.reserve(id, Purpose::Creating(terms, key), needed, Some((ticket, Arc::clone(sink))));
+        self.reserve(id, Purpose::Creating(terms, place), needed, Some((ticket, Arc::clone(sink))));
         Ok(None)
     }
 
@@ -166,11 +166,27 @@ impl OrderShard {
         }
     }
 
+    /// Records an order, or gives its place up.
     fn create(
         &mut self,
         id: OrderId,
         terms: Arc<OrderTerms>,
-        key: u128,
+        place: Place,
+        holds: SmallVec<[OrderHold; 1]>,
+        scene: &Scene,
+    ) -> Result<OrderSummary, Reject> {
+        let created = self.record_new(id, terms, place, holds, scene);
+        if created.is_err() {
+            self.live.give_up(place);
+        }
+        created
+    }
+
+    fn record_new(
+        &mut self,
+        id: OrderId,
+        terms: Arc<OrderTerms>,
+        place: Place,
         holds: SmallVec<[OrderHold; 1]>,
         scene: &Scene,
     ) -> Result<OrderSummary, Reject> {
@@ -186,9 +202,8 @@ impl OrderShard {
         let told = summary(&order, false);
         self.unlisted.push((order.terms.platform, id));
         self.outbox.tally.came += 1;
-        let mut live = Live::unborn(Arc::new(order), key);
-        record(&mut live, scene, policy, events, &self.shared, &mut self.timers, &mut self.outbox);
-        self.live.add(live);
+        let live = self.live.arrive(place, Arc::new(order));
+        record(live, scene, policy, events, &self.shared, &mut self.timers, &mut self.outbox);
         Ok(told)
     }
 
@@ -196,8 +211,8 @@ impl OrderShard {
     pub(super) fn give_up_reserving(&mut self) {
         self.deciding.clear();
         for reserving in self.reserving.drain() {
-            if let Purpose::Creating(_, key) = &reserving.purpose {
-                self.creating.remove(key);
+            if let Purpose::Creating(_, place) = reserving.purpose {
+                self.live.give_up(place);
             }
             if let Some((ticket, sink)) = reserving.waiter {
                 let expected = "an engine that was restarted; nothing was recorded";
@@ -235,11 +250,13 @@ impl OrderShard {
         reserving.granted.sort_unstable_by_key(|hold| hold.no);
         let Reserving { order: id, purpose, needed, granted, refused, waiter, .. } = reserving;
         let (result, used) = match purpose {
-            Purpose::Creating(terms, key) => {
-                self.creating.remove(&key);
+            Purpose::Creating(terms, place) => {
                 let result = match refused {
-                    Some(reject) => Err(reject),
-                    None => self.create(id, terms, key, granted.iter().copied().collect(), scene),
+                    Some(reject) => {
+                        self.live.give_up(place);
+                        Err(reject)
+                    }
+                    None => self.create(id, terms, place, granted.iter().copied().collect(), scene),
                 };
                 let used = result.is_ok();
                 (result, used)
@@ -292,12 +309,12 @@ impl OrderShard {
 
     /// The order with this key, wherever it is; `in_progress` while its holds are being placed.
     fn known(&self, key: u128) -> Result<Option<Arc<Order>>, Reject> {
-        if self.creating.contains(&key) {
-            let expected = "the answer to the first request with this number; ask again in a second";
-            return Err(Reject::new(RejectCode::InProgress, "order_no", expected));
-        }
-        let id = match self.live.id_of(key) {
-            Some(id) => Some(id),
+        let id = match self.live.by_key(key) {
+            Some(live) if live.is_coming() => {
+                let expected = "the answer to the first request with this number; ask again in a second";
+                return Err(Reject::new(RejectCode::InProgress, "order_no", expected));
+            }
+            Some(live) => Some(live.id()),
             None if self.archived.contains(key) => self.archived_id(key)?,
             None => None,
         };

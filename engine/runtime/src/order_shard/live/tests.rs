@@ -116,14 +116,20 @@ proptest! {
                 Deed::Insert => {
                     if twin.get(&number).is_none_or(|(_, ended)| ended.is_some()) {
                         let again = twin.get(&number).map_or_else(|| order(number), |(order, _)| order.clone());
-                        let live = if twin.contains_key(&number) {
-                            open_live(again.clone())
+                        if twin.contains_key(&number) {
+                            orders.insert(open_live(again.clone()));
                         } else {
-                            let mut live = Live::unborn(Arc::new(again.clone()), again.terms.key());
+                            let key = again.terms.key();
+                            let place = orders.expect(id, key);
+                            assert!(orders.by_key(key).is_some_and(Live::is_coming), "{number}");
+                            compare(&orders, &twin);
+                            if applied.is_multiple_of(4) {
+                                orders.give_up(place);
+                                continue;
+                            }
+                            let live = orders.arrive(place, Arc::new(again.clone()));
                             live.take_over(&step(number, creation(again.terms.clone())));
-                            live
-                        };
-                        orders.insert(live);
+                        }
                         twin.insert(number, (again, None));
                     }
                 }
