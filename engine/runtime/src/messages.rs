@@ -54,7 +54,7 @@ pub struct LogBatch {
 pub struct HoldAsk {
     /// The order.
     pub order: OrderId,
-    /// Where the order's shard keeps what waits for the answer, which has it too.
+    /// Where the order's shard keeps the decision that waits for this hold; the answer brings it back.
     pub slot: usize,
     /// Number of the hold under it.
     pub no: u16,

@@ -94,7 +94,8 @@ impl OwnCampaigns {
     }
 }
 
-/// What the decisions of one message read, looked up once for all of them: the settings as they are when it comes.
+/// What the decisions of one message read, looked up once for all of them: the settings as they are when it comes. Accounts are
+/// not among them, since those never change.
 struct Scene {
     now: TimestampMs,
     policies: Guard<Arc<Policies>>,
@@ -142,12 +143,12 @@ pub struct OrderShard {
     row_buffer: Vec<u8>,
     /// The orders in memory by platform and number, for lists.
     listed: BTreeSet<(PlatformId, OrderId)>,
-    /// Orders that came since the last message and are to be listed.
+    /// Orders that came in this message and are to be listed.
     unlisted: Vec<(PlatformId, OrderId)>,
     archived: KeyFilter,
     /// Decisions that wait for holds.
     reserving: Slab<Reserving>,
-    /// Recorded orders about which one of them is.
+    /// Recorded orders with such a decision.
     deciding: FxHashSet<OrderId>,
     /// Holds to ask for, by balance shard.
     asks: Vec<Vec<HoldAsk>>,
@@ -237,23 +238,21 @@ impl OrderShard {
     /// Starts work after a recovery: calls that were under way are asked about, finished orders go to the archive.
     pub fn recover(&mut self, outside: &mut dyn Outside) {
         self.recovering = self.live.iter().map(Live::id).collect();
-        self.recover_some(outside);
+        self.recover_some(&self.scene(), outside);
     }
 
     /// Recovers some of the orders, so that millions of them make neither one endless batch nor a long silence.
-    fn recover_some(&mut self, outside: &mut dyn Outside) {
-        let scene = self.scene();
+    fn recover_some(&mut self, scene: &Scene, outside: &mut dyn Outside) {
         let from = self.recovering.len().saturating_sub(self.shared.limits.recovered_at_once);
-        for id in self.recovering.split_off(from) {
-            if self.deciding.contains(&id) {
-                // To recover may need holds as well; its turn comes with a later tick.
-                self.recovering.push(id);
-                continue;
-            }
+        // To recover may need holds: an order of which a decision waits for some has its turn after the others.
+        let (later, now): (Vec<_>, Vec<_>) =
+            self.recovering.split_off(from).into_iter().partition(|id| self.deciding.contains(id));
+        self.recovering.splice(..0, later);
+        for id in now {
             let ended = self.live.open(id).is_some_and(|live| live.order().is_finished());
             if ended {
                 self.outbox.finished.push(id);
-            } else if let Err(reject) = self.act(id, &OrderCommand::Recover, &scene, None) {
+            } else if let Err(reject) = self.act(id, &OrderCommand::Recover, scene, None) {
                 tracing::error!(order = %id, %reject, "an order cannot be recovered");
             }
         }
@@ -440,11 +439,9 @@ const fn waits_its_turn(command: &OrderCommand) -> bool {
         | OrderCommand::FinishRefund { .. }
         | OrderCommand::ReturnParked { .. }
         | OrderCommand::Reopen { .. }
+        | OrderCommand::Recover
         | OrderCommand::Wake => true,
-        OrderCommand::Report(_)
-        | OrderCommand::ConfirmSms { .. }
-        | OrderCommand::Close
-        | OrderCommand::Recover => false,
+        OrderCommand::Report(_) | OrderCommand::ConfirmSms { .. } | OrderCommand::Close => false,
     }
 }
 

@@ -2,12 +2,14 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::{CAMPAIGN, PLATFORM, campaign, channels, mall, mall_with, run, with_coupons};
 use suanpan_channels::Rate;
 use suanpan_model::order::CloseReason;
 use suanpan_model::*;
 use suanpan_runtime::api::StatementQuery;
-use suanpan_runtime::{Command, EngineOptions, Request};
+use suanpan_runtime::{Command, EngineOptions, Reply, Request};
 
 #[test]
 fn from_submission_to_a_settled_split() {
@@ -89,6 +91,43 @@ fn balance_payments_are_held_paid_and_refused_beyond_the_balance() {
         let fund = AccountId::internal(AccountType::CouponFund, PLATFORM.0, Currency::Cny, 0);
         assert_eq!(mall.engine.balance(fund).await.unwrap().held, Amount::ZERO);
         assert_eq!(mall.engine.balance(mall.buyer).await.unwrap().held, Amount::ZERO);
+        mall.check_books().await;
+    });
+}
+
+#[test]
+fn a_number_is_taken_while_its_first_request_is_under_way_and_free_after_a_refusal() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let mall = mall(dir.path(), &channels(|_| {})).await;
+        let costing = |amount| {
+            let amount = Amount::from_minor(amount);
+            let sub_orders = [SubOrder { merchant: mall.seller, amount }].into();
+            let payer_account = Some(mall.buyer);
+            let terms = OrderTerms {
+                amount,
+                sub_orders,
+                payer_account,
+                bank: None,
+                card_type: None,
+                ..mall.terms("B-1")
+            };
+            with_coupons(&[&campaign()], OrderTerms { kind: PayKind::Balance, ..terms })
+        };
+        let twice = |terms: &OrderTerms| vec![Command::Create(Arc::new(terms.clone())); 2];
+        for _ in 0..3 {
+            let answers = mall.engine.call_many(twice(&costing(200_000_000))).await;
+            let codes: Vec<_> = answers.into_iter().map(|answer| answer.unwrap_err().code).collect();
+            assert_eq!(codes, [RejectCode::InsufficientFunds, RejectCode::InProgress]);
+        }
+        let mut answers = mall.engine.call_many(twice(&costing(12_800))).await;
+        assert_eq!(answers.pop().unwrap().unwrap_err().code, RejectCode::InProgress);
+        let Ok(Reply::Order(first)) = answers.pop().unwrap() else { panic!("it can be paid now") };
+        assert!(!first.repeat);
+        let again = mall.create(&costing(12_800)).await.unwrap();
+        assert!(again.repeat && again.id == first.id);
+        let conflict = mall.create(&costing(200_000_000)).await.unwrap_err();
+        assert_eq!(conflict.code, RejectCode::IdempotencyConflict);
         mall.check_books().await;
     });
 }

@@ -4,8 +4,10 @@
 //! *packed*: kept as the row that the checkpoint and the archive would hold, a third of its size, and opened again when
 //! there is news. How many stay open is bounded; a shard with fewer live orders never packs any.
 //!
-//! An order that *ended* stays here, as the row that the archive gets, until the archive has it. So an order has one place
-//! from its creation until then, and is found by its number and by the platform's through tables of eight bytes.
+//! An order that *ended* stays here, as the row that the archive gets, until the archive has it; one that is *coming*, of which
+//! nothing is recorded while its holds are being placed, is here so that nobody else takes the platform's number. So an order
+//! has one place from the first request until the archive has it, and is found by its number, once it is recorded, and by the
+//! platform's through tables of eight bytes.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -24,9 +26,9 @@ use crate::store::Bytes;
 const PAGE_SLOTS: usize = 1 << PAGE_BITS;
 const PAGE_BITS: u32 = 10;
 
-/// A packed row may have this fraction of its length to spare: allocators hand room out in steps of an eighth, so that little
-/// is gained by a copy.
-const SPARED: usize = 6;
+/// A packed row may have one part in so many of its length to spare: allocators hand room out in steps of an eighth, so that
+/// little is gained by a copy.
+const SPARE_PART: usize = 6;
 
 /// An order in memory.
 #[derive(Debug)]
@@ -258,7 +260,7 @@ fn unpack(row: &[u8]) -> Order {
 
 /// A row that stays for long: one with much room to spare is copied, since a vector that shrinks keeps its room.
 fn tight(row: Vec<u8>) -> Vec<u8> {
-    if row.capacity() - row.len() > row.len() / SPARED { row.as_slice().into() } else { row }
+    if row.capacity() - row.len() > row.len() / SPARE_PART { row.as_slice().into() } else { row }
 }
 
 /// Where an order is, with part of what it is looked for by: so other orders are not touched in a search, nor all of them
@@ -279,9 +281,11 @@ fn hash(tag: u32) -> u64 {
     FxBuildHasher.hash_one(tag)
 }
 
-/// Numbers of a shard rise: their last four billion differ here.
+/// Of the whole number: each of its parts alone repeats, a count every millisecond, the low bits of the instant every minute.
 const fn id_tag(id: OrderId) -> u32 {
-    (id.0 >> 8 & 0xffff_ffff) as u32
+    /// 2⁶⁴ divided by the golden ratio: products of numbers that are near each other, or far apart in even steps, have high halves that differ.
+    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+    (id.0.wrapping_mul(SPREAD) >> 32) as u32
 }
 
 /// The bucket, which the orders of a shard share, is in the other half.
@@ -293,7 +297,7 @@ const fn key_tag(key: [u64; 2]) -> u32 {
 pub(super) struct LiveOrders {
     by_id: HashTable<Entry>,
     by_key: HashTable<Entry>,
-    /// How many have not ended.
+    /// How many are live: neither coming nor ended.
     live: usize,
     pages: Vec<Vec<Option<Live>>>,
     free: Vec<u32>,
@@ -325,7 +329,7 @@ impl LiveOrders {
         }
     }
 
-    /// How many have not ended.
+    /// How many are live: neither coming nor ended.
     pub(super) const fn len(&self) -> usize {
         self.live
     }
@@ -336,13 +340,13 @@ impl LiveOrders {
         self.by_id.find(hash(tag), is_it).map(|entry| entry.place)
     }
 
-    /// Where an order is that has not ended.
+    /// Where an order is that is live.
     pub(super) fn place_of(&self, id: OrderId) -> Option<Place> {
         self.place(id).filter(|place| at(&self.pages, *place).is_live()).map(Place)
     }
 
     /// What there is under a fingerprint of the platform's number, coming, live or ended.
-    pub(super) fn by_key(&self, key: u128) -> Option<&Live> {
+    pub(super) fn find_by_key(&self, key: u128) -> Option<&Live> {
         let key = halves(key);
         let tag = key_tag(key);
         let is_it = |entry: &Entry| entry.tag == tag && at(&self.pages, entry.place).key == key;
@@ -351,12 +355,12 @@ impl LiveOrders {
 
     /// The number of an order, ended or not, by the fingerprint of the platform's.
     pub(super) fn id_of(&self, key: u128) -> Option<OrderId> {
-        self.by_key(key).filter(|live| !live.is_coming()).map(Live::id)
+        self.find_by_key(key).filter(|live| !live.is_coming()).map(Live::id)
     }
 
     /// Takes the fingerprint of the platform's number for an order of which nothing is recorded yet.
-    pub(super) fn expect(&mut self, id: OrderId, key: u128) -> Place {
-        debug_assert!(self.by_key(key).is_none(), "an order comes once");
+    pub(super) fn take_number(&mut self, id: OrderId, key: u128) -> Place {
+        debug_assert!(self.find_by_key(key).is_none(), "an order comes once");
         let (key, place) = (halves(key), self.free.pop().unwrap_or_else(|| self.grow()));
         let entry = Entry { tag: key_tag(key), place };
         self.by_key.insert_unique(entry.hash(), entry, |entry| entry.hash());
@@ -368,7 +372,7 @@ impl LiveOrders {
     /// The order that was expected came. It is recorded next, and has its time from that.
     pub(super) fn arrive(&mut self, Place(place): Place, order: Arc<Order>) -> &mut Live {
         let id = order.id;
-        self.name(id, place);
+        self.list_by_id(id, place);
         self.open.push_back((id, place));
         self.live += 1;
         let (page, slot) = split(place);
@@ -423,14 +427,14 @@ impl LiveOrders {
     pub(super) fn insert(&mut self, live: Live) {
         let (id, key) = (live.id, u128::from(live.key[1]) << 64 | u128::from(live.key[0]));
         let place = self.place(id).unwrap_or_else(|| {
-            let Place(place) = self.expect(id, key);
-            self.name(id, place);
+            let Place(place) = self.take_number(id, key);
+            self.list_by_id(id, place);
             place
         });
         self.put(live, place);
     }
 
-    fn name(&mut self, id: OrderId, place: u32) {
+    fn list_by_id(&mut self, id: OrderId, place: u32) {
         debug_assert!(self.place(id).is_none(), "numbers of new orders are new");
         let entry = Entry { tag: id_tag(id), place };
         self.by_id.insert_unique(entry.hash(), entry, |entry| entry.hash());
@@ -510,12 +514,12 @@ impl LiveOrders {
         Some(at(&self.pages, self.place(id)?).look())
     }
 
-    /// All that have not ended, in no order.
+    /// All that are live, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Live> {
         self.pages.iter().flatten().flatten().filter(|live| live.is_live())
     }
 
-    /// All that have not ended, in no order.
+    /// All that are live, in no order.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Live> {
         self.pages.iter_mut().flatten().flatten().filter(|live| live.is_live())
     }

@@ -85,7 +85,7 @@ impl OrderShard {
         order::check(&terms, scene.now, scene.policy(terms.platform)?, &scene.router, &directory)?;
         let id = OrderId::following(self.last_id, scene.now, (key & 0xff) as u8);
         self.last_id = id;
-        let place = self.live.expect(id, key);
+        let place = self.live.take_number(id, key);
         let needed = order::holds_needed(id, &terms);
         if needed.is_empty() {
             return self.create(id, terms, place, SmallVec::new(), scene).map(Some);
@@ -137,6 +137,7 @@ impl OrderShard {
                 Err(reject) => reserving.refused = Some(reject),
             }
         }
+        debug_assert!(reserving.unanswered > 0, "a decision waits for a hold, or it would wait for good");
         self.reserving.insert(reserving);
     }
 
@@ -210,6 +211,7 @@ impl OrderShard {
     /// Tells everybody who waits for a hold that no answer will come, because a shard was stopped by a bug.
     pub(super) fn give_up_reserving(&mut self) {
         self.deciding.clear();
+        self.later_asks.clear();
         for reserving in self.reserving.drain() {
             if let Purpose::Creating(_, place) = reserving.purpose {
                 self.live.give_up(place);
@@ -309,7 +311,7 @@ impl OrderShard {
 
     /// The order with this key, wherever it is; `in_progress` while its holds are being placed.
     fn known(&self, key: u128) -> Result<Option<Arc<Order>>, Reject> {
-        let id = match self.live.by_key(key) {
+        let id = match self.live.find_by_key(key) {
             Some(live) if live.is_coming() => {
                 let expected = "the answer to the first request with this number; ask again in a second";
                 return Err(Reject::new(RejectCode::InProgress, "order_no", expected));

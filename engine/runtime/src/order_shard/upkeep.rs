@@ -111,7 +111,7 @@ impl OrderShard {
         let scene = self.scene();
         let now = scene.now;
         if !self.recovering.is_empty() {
-            self.recover_some(outside);
+            self.recover_some(&scene, outside);
         }
         if self.shared.gate.is_poisoned() {
             self.give_up_reserving();

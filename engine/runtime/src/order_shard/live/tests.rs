@@ -71,6 +71,9 @@ fn finished(order: &Order, applied: u64) -> FinishedOrder {
 #[derive(Clone, Copy, Debug)]
 enum Deed {
     Insert,
+    Come,
+    Arrive,
+    GiveUp,
     Change,
     Look,
     End,
@@ -79,8 +82,18 @@ enum Deed {
     Pack,
 }
 
-const DEEDS: [Deed; 7] =
-    [Deed::Insert, Deed::Change, Deed::Look, Deed::End, Deed::Forget, Deed::ForgetOlder, Deed::Pack];
+const DEEDS: [Deed; 10] = [
+    Deed::Insert,
+    Deed::Come,
+    Deed::Arrive,
+    Deed::GiveUp,
+    Deed::Change,
+    Deed::Look,
+    Deed::End,
+    Deed::Forget,
+    Deed::ForgetOlder,
+    Deed::Pack,
+];
 
 /// The plainest twin: an order, and whether it has ended.
 type Twin = BTreeMap<u64, (Order, Option<u64>)>;
@@ -110,27 +123,34 @@ proptest! {
         deeds in proptest::collection::vec((0_u64..12, 0_usize..DEEDS.len()), 0..120),
     ) {
         let (mut orders, mut twin) = (LiveOrders::new(open_max), Twin::new());
+        let mut coming = BTreeMap::new();
         for (applied, (number, deed)) in (1_u64..).zip(deeds) {
             let id = OrderId(number << 8);
             match DEEDS[deed] {
+                Deed::Insert if coming.contains_key(&number) => {}
                 Deed::Insert => {
                     if twin.get(&number).is_none_or(|(_, ended)| ended.is_some()) {
                         let again = twin.get(&number).map_or_else(|| order(number), |(order, _)| order.clone());
-                        if twin.contains_key(&number) {
-                            orders.insert(open_live(again.clone()));
-                        } else {
-                            let key = again.terms.key();
-                            let place = orders.expect(id, key);
-                            assert!(orders.by_key(key).is_some_and(Live::is_coming), "{number}");
-                            compare(&orders, &twin);
-                            if applied.is_multiple_of(4) {
-                                orders.give_up(place);
-                                continue;
-                            }
-                            let live = orders.arrive(place, Arc::new(again.clone()));
-                            live.take_over(&step(number, creation(again.terms.clone())));
-                        }
+                        orders.insert(open_live(again.clone()));
                         twin.insert(number, (again, None));
+                    }
+                }
+                Deed::Come if coming.contains_key(&number) || twin.contains_key(&number) => {}
+                Deed::Come => {
+                    let key = order(number).terms.key();
+                    coming.insert(number, orders.take_number(id, key));
+                }
+                Deed::Arrive => {
+                    if let Some(place) = coming.remove(&number) {
+                        let new = order(number);
+                        let live = orders.arrive(place, Arc::new(new.clone()));
+                        live.take_over(&step(number, creation(new.terms.clone())));
+                        twin.insert(number, (new, None));
+                    }
+                }
+                Deed::GiveUp => {
+                    if let Some(place) = coming.remove(&number) {
+                        orders.give_up(place);
                     }
                 }
                 Deed::Change => {
@@ -167,6 +187,19 @@ proptest! {
         compare(&orders, &twin);
         orders.pack();
         compare(&orders, &twin);
+        for number in 0..12 {
+            let known = orders.find_by_key(order(number).terms.key());
+            assert_eq!(known.is_some_and(Live::is_coming), coming.contains_key(&number), "{number}");
+        }
+    }
+}
+
+#[test]
+fn orders_are_told_apart_at_any_rate() {
+    for apart in [1, 1 << 8, 1 << 16, 1 << 24, 1 << 30, 1 << 40, (1 << 24) + (1 << 8)] {
+        let tags: std::collections::BTreeSet<u32> =
+            (0..50_000).map(|nth| id_tag(OrderId(nth * apart))).collect();
+        assert!(tags.len() > 49_900, "{apart} between two numbers: {} tags", tags.len());
     }
 }
 
