@@ -109,6 +109,10 @@ impl Scene {
     fn policy(&self, platform: PlatformId) -> Result<&PlatformPolicy, Reject> {
         self.policies.get(&platform).map(|policy| &**policy).ok_or_else(unknown_platform)
     }
+
+    fn directory<'a>(&'a self, registry: &'a Registry, cache: &'a FactsCache) -> Known<'a> {
+        Known { registry, campaigns: &self.campaigns, cache }
+    }
 }
 
 /// The shared registry behind a shard's own copy.
@@ -357,8 +361,7 @@ impl OrderShard {
         let (id, now) = (live.id(), scene.now);
         let order = live.order();
         let policy = scene.policy(order.terms.platform)?;
-        let (registry, campaigns) = (&self.shared.registry, &*scene.campaigns);
-        let directory = Known { registry, campaigns, cache: &self.facts };
+        let directory = scene.directory(&self.shared.registry, &self.facts);
         let standing = self.shared.learner.board();
         let context =
             Context { now, policy, router: &scene.router, standing, directory: &directory, granted };

@@ -361,24 +361,24 @@ impl LiveOrders {
     /// Takes the fingerprint of the platform's number for an order of which nothing is recorded yet.
     pub(super) fn take_number(&mut self, id: OrderId, key: u128) -> Place {
         debug_assert!(self.find_by_key(key).is_none(), "an order comes once");
-        let (key, place) = (halves(key), self.free.pop().unwrap_or_else(|| self.grow()));
+        Place(self.take_place(id, halves(key)))
+    }
+
+    /// A place for an order, under its fingerprint only.
+    fn take_place(&mut self, id: OrderId, key: [u64; 2]) -> u32 {
+        let place = self.free.pop().unwrap_or_else(|| self.grow());
         let entry = Entry { tag: key_tag(key), place };
         self.by_key.insert_unique(entry.hash(), entry, |entry| entry.hash());
         let (page, slot) = split(place);
         self.pages[page][slot] = Some(Live::coming(id, key));
-        Place(place)
+        place
     }
 
     /// The order that was expected came. It is recorded next, and has its time from that.
     pub(super) fn arrive(&mut self, Place(place): Place, order: Arc<Order>) -> &mut Live {
-        let id = order.id;
+        let (id, key) = (order.id, at(&self.pages, place).key);
         self.list_by_id(id, place);
-        self.open.push_back((id, place));
-        self.live += 1;
-        let (page, slot) = split(place);
-        let live = self.pages[page][slot].as_mut().expect("an order that is expected has a place");
-        live.body = Body::Open(order, OpenRow::Unborn);
-        live
+        self.put(Live::of(id, key, TimestampMs::NEVER, Body::Open(order, OpenRow::Unborn)), place)
     }
 
     /// The order that was expected will not come.
@@ -425,9 +425,9 @@ impl LiveOrders {
 
     /// Adds an order that is not there yet, or takes the place of the row with which it had ended.
     pub(super) fn insert(&mut self, live: Live) {
-        let (id, key) = (live.id, u128::from(live.key[1]) << 64 | u128::from(live.key[0]));
+        let (id, key) = (live.id, live.key);
         let place = self.place(id).unwrap_or_else(|| {
-            let Place(place) = self.take_number(id, key);
+            let place = self.take_place(id, key);
             self.list_by_id(id, place);
             place
         });
@@ -440,13 +440,13 @@ impl LiveOrders {
         self.by_id.insert_unique(entry.hash(), entry, |entry| entry.hash());
     }
 
-    fn put(&mut self, live: Live, place: u32) {
+    fn put(&mut self, live: Live, place: u32) -> &mut Live {
         if !live.is_packed() {
             self.open.push_back((live.id, place));
         }
         self.live += 1;
         let (page, slot) = split(place);
-        self.pages[page][slot] = Some(live);
+        self.pages[page][slot].insert(live)
     }
 
     fn grow(&mut self) -> u32 {

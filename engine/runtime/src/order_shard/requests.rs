@@ -8,7 +8,7 @@ use suanpan_model::command::OrderRef;
 use suanpan_model::order::OrderHold;
 use suanpan_model::{Order, OrderCommand, OrderId, OrderTerms, PlatformId, Reject, RejectCode, Ticket};
 
-use super::{Decided, Known, OrderShard, Outside, Place, Scene, in_progress, record, summary, unknown_order};
+use super::{Decided, OrderShard, Outside, Place, Scene, in_progress, record, summary, unknown_order};
 use crate::api::{Answer, AnswerSink, Command, OrderSummary, Reply, Request};
 use crate::messages::{Asked, HoldAnswer, HoldAsk, VoidAsk};
 use crate::shared::busy;
@@ -80,15 +80,15 @@ impl OrderShard {
         if !self.shared.gate.has_room_for_orders(self.outbox.tally.came) {
             return Err(busy());
         }
-        let (registry, campaigns) = (&self.shared.registry, &*scene.campaigns);
-        let directory = Known { registry, campaigns, cache: &self.facts };
+        let directory = scene.directory(&self.shared.registry, &self.facts);
         order::check(&terms, scene.now, scene.policy(terms.platform)?, &scene.router, &directory)?;
         let id = OrderId::following(self.last_id, scene.now, (key & 0xff) as u8);
         self.last_id = id;
         let place = self.live.take_number(id, key);
         let needed = order::holds_needed(id, &terms);
         if needed.is_empty() {
-            return self.create(id, terms, place, SmallVec::new(), scene).map(Some);
+            let created = self.create(id, terms, place, SmallVec::new(), scene);
+            return created.map(Some).inspect_err(|_| self.live.give_up(place));
         }
         self.reserve(id, Purpose::Creating(terms, place), needed, Some((ticket, Arc::clone(sink))));
         Ok(None)
@@ -167,7 +167,7 @@ impl OrderShard {
         }
     }
 
-    /// Records an order, or gives its place up.
+    /// Records an order; one that is refused leaves its place to be given up.
     fn create(
         &mut self,
         id: OrderId,
@@ -176,24 +176,8 @@ impl OrderShard {
         holds: SmallVec<[OrderHold; 1]>,
         scene: &Scene,
     ) -> Result<OrderSummary, Reject> {
-        let created = self.record_new(id, terms, place, holds, scene);
-        if created.is_err() {
-            self.live.give_up(place);
-        }
-        created
-    }
-
-    fn record_new(
-        &mut self,
-        id: OrderId,
-        terms: Arc<OrderTerms>,
-        place: Place,
-        holds: SmallVec<[OrderHold; 1]>,
-        scene: &Scene,
-    ) -> Result<OrderSummary, Reject> {
         let (now, policy, router) = (scene.now, scene.policy(terms.platform)?, &**scene.router);
-        let (registry, campaigns) = (&self.shared.registry, &*scene.campaigns);
-        let directory = Known { registry, campaigns, cache: &self.facts };
+        let directory = scene.directory(&self.shared.registry, &self.facts);
         let standing = self.shared.learner.board();
         let context = Context { now, policy, router, standing, directory: &directory, granted: None };
         let (order, events) = order::create(id, terms, holds, &context)?;
@@ -254,13 +238,13 @@ impl OrderShard {
         let (result, used) = match purpose {
             Purpose::Creating(terms, place) => {
                 let result = match refused {
-                    Some(reject) => {
-                        self.live.give_up(place);
-                        Err(reject)
-                    }
+                    Some(reject) => Err(reject),
                     None => self.create(id, terms, place, granted.iter().copied().collect(), scene),
                 };
                 let used = result.is_ok();
+                if !used {
+                    self.live.give_up(place);
+                }
                 (result, used)
             }
             Purpose::Deciding(command) => {
