@@ -148,24 +148,35 @@ async fn work(door: Door, queue: Arc<Mutex<mpsc::UnboundedReceiver<Job>>>) {
     loop {
         let job = queue.lock().await.recv().await;
         let Some(Job { call, done }) = job else { return };
-        let mut sender = match connection.take().filter(|sender| !sender.is_closed()) {
-            Some(sender) => sender,
-            None => match connect(&door).await {
-                Ok(sender) => sender,
-                Err(fault) => {
-                    // Whoever asked may have given up.
-                    let _ = done.send(Err(fault));
-                    continue;
-                }
-            },
-        };
-        let answer = tokio::time::timeout(ANSWER_MAX, exchange(&door, &mut sender, call)).await;
-        let answer = answer.unwrap_or(Err(NoAnswer::Late));
-        if answer.is_ok() {
-            connection = Some(sender);
-        }
-        let _ = done.send(answer);
+        // Whoever asked may have given up.
+        let _ = done.send(ask(&door, &mut connection, &call).await);
     }
+}
+
+/// Sends a request over the connection that is open, or over a new one. A server closes what lies idle, and may do so at the
+/// very moment at which it is used again: what changes nothing is then asked again (RFC 9110, 9.2.2).
+async fn ask(door: &Door, connection: &mut Option<Sender>, call: &Call) -> Result<HttpAnswer, NoAnswer> {
+    if let Some(sender) = connection.take().filter(|sender| !sender.is_closed()) {
+        match ask_over(door, connection, sender, call).await {
+            Err(NoAnswer::Broken) if call.method == Method::GET => {}
+            answer => return answer,
+        }
+    }
+    let sender = connect(door).await?;
+    ask_over(door, connection, sender, call).await
+}
+
+/// Sends a request over a connection, which is kept when it has answered.
+async fn ask_over(
+    door: &Door,
+    connection: &mut Option<Sender>,
+    mut sender: Sender,
+    call: &Call,
+) -> Result<HttpAnswer, NoAnswer> {
+    let answer = tokio::time::timeout(ANSWER_MAX, exchange(door, &mut sender, call)).await;
+    let answer = answer.map_err(|_| NoAnswer::Late)??;
+    *connection = Some(sender);
+    Ok(answer)
 }
 
 async fn connect(door: &Door) -> Result<Sender, NoAnswer> {
@@ -185,19 +196,74 @@ async fn shake<S: Stream + 'static>(stream: S) -> Result<Sender, NoAnswer> {
     Ok(sender)
 }
 
-async fn exchange(door: &Door, sender: &mut Sender, call: Call) -> Result<HttpAnswer, NoAnswer> {
+async fn exchange(door: &Door, sender: &mut Sender, call: &Call) -> Result<HttpAnswer, NoAnswer> {
     sender.ready().await.map_err(|_| NoAnswer::Broken)?;
     let mut request =
         Request::builder().header(HOST, &door.authority).header(CONTENT_TYPE, "application/json");
     if let Some(signer) = &door.signer {
-        for (name, value) in signer.headers(&call).map_err(|_| NoAnswer::Broken)? {
+        for (name, value) in signer.headers(call).map_err(|_| NoAnswer::Broken)? {
             request = request.header(name, value);
         }
     }
-    let request = request.method(call.method).uri(call.path).body(Full::new(call.body));
+    let request = request.method(&call.method).uri(&call.path).body(Full::new(call.body.clone()));
     let request = request.map_err(|_| NoAnswer::Broken)?;
     let answer = sender.send_request(request).await.map_err(|_| NoAnswer::Broken)?;
     let status = answer.status().as_u16();
     let body = answer.into_body().collect().await.map_err(|_| NoAnswer::Broken)?.to_bytes();
     Ok(HttpAnswer { status, body })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "test code: a panic is the report")]
+
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A server whose first connection answers once and breaks at the second request, as one does that closes what lay
+    /// idle at the very moment at which it is used; every other connection answers for good. It counts requests.
+    async fn closing_what_lay_idle() -> (Pool, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let authority = listener.local_addr().unwrap().to_string();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&asked);
+        tokio::spawn(async move {
+            for answers in [1, usize::MAX] {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                for number in 0.. {
+                    let mut head = Vec::new();
+                    while !head.ends_with(b"\r\n\r\n") {
+                        head.push(stream.read_u8().await.unwrap());
+                    }
+                    counter.fetch_add(1, Ordering::Relaxed);
+                    if number == answers {
+                        break;
+                    }
+                    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await.unwrap();
+                }
+            }
+        });
+        (Pool::new(&Door::plain(authority, None), 1), asked)
+    }
+
+    #[tokio::test]
+    async fn a_question_over_a_connection_that_was_being_closed_is_asked_again() {
+        let (pool, asked) = closing_what_lay_idle().await;
+        for _ in 0..3 {
+            assert_eq!(pool.get("/".to_owned()).await.unwrap().status, 200);
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 4);
+    }
+
+    #[tokio::test]
+    async fn what_may_have_been_performed_is_not_sent_again() {
+        let (pool, asked) = closing_what_lay_idle().await;
+        assert_eq!(pool.post("/".to_owned(), "").await.unwrap().status, 200);
+        assert_eq!(pool.post("/".to_owned(), "").await.unwrap_err(), NoAnswer::Broken);
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+    }
 }
