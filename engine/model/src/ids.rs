@@ -166,13 +166,16 @@ pub struct HoldId {
 pub struct AccountId(u64);
 
 impl AccountId {
-    /// An account that somebody opened. `number` must stay below 2^48.
+    /// Numbers of accounts stay below this.
+    pub const NUMBERS: u64 = 1 << 48;
+
+    /// An account that somebody opened. `number` must stay below [`AccountId::NUMBERS`].
     ///
     /// # Panics
     /// When `number` is too large or the type is internal: a bug of the caller.
     #[must_use]
     pub fn opened(kind: AccountType, number: u64, bucket: u8) -> Self {
-        assert!(number < 1 << 48, "an account number has 48 bits");
+        assert!(number < Self::NUMBERS, "an account number has 48 bits");
         assert!(!kind.is_internal(), "internal accounts are not opened");
         Self((kind as u64) << 56 | number << 8 | u64::from(bucket))
     }

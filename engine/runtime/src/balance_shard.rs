@@ -24,7 +24,8 @@ use crate::messages::{
     AccountCommand, AnnouncedRows, Asked, HoldAnswer, HoldAsk, Instructions, LogBatch, Rows, Source,
     TimedInstruction, VoidAsk,
 };
-use crate::shared::{AccountName, Shared};
+use crate::registry::AccountName;
+use crate::shared::Shared;
 use crate::statements::{HandOver, Statements, read_chunks};
 use crate::store::{CheckpointRows, Table};
 

@@ -26,6 +26,7 @@ pub mod options;
 pub mod order_list;
 pub mod order_shard;
 pub mod recovery;
+pub mod registry;
 pub mod retention;
 pub mod rulebook;
 pub mod shared;

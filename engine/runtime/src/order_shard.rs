@@ -27,7 +27,8 @@ use suanpan_model::{
 use crate::api::OrderSummary;
 use crate::codec::{decode_order_row, step_of};
 use crate::messages::{Finished, HoldAsk, LogBatch, Rows, VoidAsk};
-use crate::shared::{Campaigns, Policies, Registry, Shared, count};
+use crate::registry::{Campaigns, Policies, Registry};
+use crate::shared::{Shared, count};
 use crate::store::KeyFilter;
 use crate::timers::Timers;
 

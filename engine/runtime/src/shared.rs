@@ -1,193 +1,21 @@
-//! What several actors read: immutable snapshots swapped as a whole, indexes that are read often and written seldom,
-//! and counters. Nothing here is locked on the hot path.
+//! What several actors read: immutable snapshots swapped as a whole, the gate, and counters. Nothing here is locked on the
+//! hot path.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
-use dashmap::DashMap;
-use rustc_hash::{FxBuildHasher, FxHashMap};
-use smol_str::SmolStr;
-use suanpan_core::ledger::CouponAccounts;
-use suanpan_core::order::{AccountFacts, Directory};
 use suanpan_core::routing::Router;
-use suanpan_model::{
-    AccountId, AccountType, Campaign, CampaignId, OrderStatus, PlatformId, PlatformPolicy, Reject, RejectCode,
-};
+use suanpan_model::{OrderStatus, Reject, RejectCode};
 
 use crate::api::Notice;
 use crate::clock::Clock;
 use crate::learner::Learner;
 use crate::limits::Limits;
+use crate::registry::Registry;
 use crate::rulebook::RuleBook;
 use crate::store::Store;
-
-/// The name under which a platform knows an account.
-pub type AccountName = (PlatformId, AccountType, SmolStr);
-
-/// What platforms have agreed.
-pub type Policies = FxHashMap<PlatformId, Arc<PlatformPolicy>>;
-
-/// Campaigns, with the accounts of their stocks.
-pub type Campaigns = FxHashMap<CampaignId, (Arc<Campaign>, AccountId)>;
-
-/// Accounts, platforms and campaigns, as orders look them up.
-#[derive(Default)]
-pub struct Registry {
-    accounts: DashMap<AccountId, AccountFacts, FxBuildHasher>,
-    /// Platforms choose the names, so their hash has a seed of its own in each process.
-    names: DashMap<AccountName, AccountId, foldhash::quality::RandomState>,
-    policies: ArcSwap<Policies>,
-    campaigns: ArcSwap<Campaigns>,
-    next_number: AtomicU64,
-}
-
-impl Registry {
-    /// A registry of these platforms, without accounts and campaigns.
-    #[must_use]
-    pub fn new(policies: Vec<PlatformPolicy>) -> Self {
-        let registry = Self { next_number: AtomicU64::new(1), ..Self::default() };
-        registry.set_policies(policies);
-        registry
-    }
-
-    /// Replaces the settings of all platforms.
-    pub fn set_policies(&self, policies: Vec<PlatformPolicy>) {
-        let policies = policies.into_iter().map(|policy| (policy.id, Arc::new(policy))).collect();
-        self.policies.store(Arc::new(policies));
-    }
-
-    /// Settings of a platform.
-    #[must_use]
-    pub fn policy(&self, platform: PlatformId) -> Option<Arc<PlatformPolicy>> {
-        self.policies.load().get(&platform).cloned()
-    }
-
-    /// Settings of all platforms, without counting references: for the hot path.
-    #[must_use]
-    pub fn policies(&self) -> arc_swap::Guard<Arc<Policies>> {
-        self.policies.load()
-    }
-
-    /// The account that a platform knows under a name.
-    #[must_use]
-    pub fn account_by_name(&self, name: &AccountName) -> Option<AccountId> {
-        self.names.get(name).map(|account| *account)
-    }
-
-    /// The account known under `name`, or a number for one that is to be opened. `bucket` is that of the tree's
-    /// root; without a tree the number chooses. A number is given out once, whatever the type.
-    pub fn number_for(&self, name: &AccountName, bucket: Option<u8>) -> AccountId {
-        *self.names.entry(name.clone()).or_insert_with(|| {
-            let number = self.next_number.fetch_add(1, Ordering::Relaxed);
-            AccountId::opened(name.1, number, bucket.unwrap_or((number & 0xff) as u8))
-        })
-    }
-
-    /// The first `limit` accounts that a platform opened with numbers after `after`, of one type or of all.
-    #[must_use]
-    pub fn numbers_of(
-        &self,
-        platform: PlatformId,
-        kind: Option<AccountType>,
-        after: u64,
-        limit: usize,
-    ) -> Vec<(AccountId, SmolStr)> {
-        let mut first = BTreeMap::new();
-        for entry in &self.names {
-            let ((of, is, reference), id) = entry.pair();
-            let wanted = *of == platform && kind.is_none_or(|kind| kind == *is) && is.may_be_opened();
-            // A name is given out before its account is opened.
-            if !wanted || id.number() <= after || !self.accounts.contains_key(id) {
-                continue;
-            }
-            first.insert(id.number(), (*id, reference.clone()));
-            if first.len() > limit {
-                first.pop_last();
-            }
-        }
-        first.into_values().collect()
-    }
-
-    /// Forgets a name whose account was not opened after all.
-    pub fn forget_unopened(&self, name: &AccountName) {
-        self.names.remove_if(name, |_, account| !self.accounts.contains_key(account));
-    }
-
-    /// Forgets a name that only the caller gives out.
-    pub fn forget(&self, name: &AccountName) {
-        self.names.remove(name);
-    }
-
-    /// A customer's accounts in a campaign; those that do not exist yet get numbers beside the campaign's stock.
-    pub fn coupon_accounts(
-        &self,
-        campaign: &Campaign,
-        stock: AccountId,
-        customer: &SmolStr,
-    ) -> CouponAccounts {
-        let reference = smol_str::format_smolstr!("{}/{customer}", campaign.id);
-        let bucket = Some(stock.bucket());
-        let account = |kind| self.number_for(&(campaign.platform, kind, reference.clone()), bucket);
-        CouponAccounts {
-            stock,
-            wallet: account(AccountType::CouponWallet),
-            allowance: campaign.per_customer.map(|limit| (account(AccountType::CouponAllowance), limit)),
-            platform: campaign.platform,
-            reference,
-        }
-    }
-
-    /// All campaigns as they are now.
-    #[must_use]
-    pub fn campaigns(&self) -> arc_swap::Guard<Arc<Campaigns>> {
-        self.campaigns.load()
-    }
-
-    /// The account of a campaign's stock.
-    #[must_use]
-    pub fn stock_of(&self, campaign: CampaignId) -> Option<AccountId> {
-        self.campaigns.load().get(&campaign).map(|(_, stock)| *stock)
-    }
-
-    /// Campaigns of a platform, by number.
-    #[must_use]
-    pub fn campaigns_of(&self, platform: PlatformId) -> Vec<Arc<Campaign>> {
-        let campaigns = self.campaigns.load();
-        let own = campaigns.values().map(|(campaign, _)| campaign);
-        let mut own: Vec<_> = own.filter(|campaign| campaign.platform == platform).cloned().collect();
-        own.sort_by_key(|campaign| campaign.id);
-        own
-    }
-
-    /// Makes a recorded campaign known.
-    pub fn insert_campaign(&self, campaign: &Arc<Campaign>, stock: AccountId) {
-        self.campaigns.rcu(|known| {
-            let mut known = FxHashMap::clone(known);
-            known.insert(campaign.id, (Arc::clone(campaign), stock));
-            known
-        });
-    }
-
-    /// Makes an opened account known.
-    pub fn insert(&self, id: AccountId, name: AccountName, facts: AccountFacts) {
-        self.next_number.fetch_max(id.number() + 1, Ordering::Relaxed);
-        self.names.entry(name).or_insert(id);
-        self.accounts.insert(id, facts);
-    }
-}
-
-impl Directory for Registry {
-    fn account(&self, id: AccountId) -> Option<AccountFacts> {
-        self.accounts.get(&id).map(|facts| *facts)
-    }
-
-    fn campaign(&self, id: CampaignId) -> Option<Arc<Campaign>> {
-        self.campaigns.load().get(&id).map(|(campaign, _)| Arc::clone(campaign))
-    }
-}
 
 /// Counts what is under way, before any mailbox, and refuses what is too much.
 #[derive(Debug)]

@@ -28,8 +28,9 @@ use crate::messages::KeeperMessage;
 use crate::options::{EngineOptions, World};
 use crate::order_shard::OrderShard;
 use crate::recovery::{Purpose, Recovered, Settings, Survey, Threads, recover_with};
+use crate::registry::Registry;
 use crate::rulebook::RuleBook;
-use crate::shared::{Counters, Feed, Gate, Registry, Shared, Tidings};
+use crate::shared::{Counters, Feed, Gate, Shared, Tidings};
 use crate::store::{Store, StoreOptions};
 
 /// Largest group of the journal: what gathers while the disk stands still must fit, and is bounded by the gate.

@@ -1,4 +1,4 @@
-//! Lists over HTTP: orders, refunds, releases, disputes.
+//! Lists over HTTP: orders, refunds, releases, disputes, accounts.
 #![allow(clippy::unwrap_used, reason = "test code: a panic is the report")]
 
 mod common;
@@ -143,5 +143,28 @@ async fn refunds_releases_and_disputes_are_listed_over_all_orders() {
     assert_eq!(numbers(&all(&shop, "refunds", &format!("&until={at}")).await), ["D1"]);
     let (_, code, field) = shop.get(&format!("{MALL}/refunds?after=7")).await.problem();
     assert_eq!((code.as_str(), field.as_str()), ("invalid_field", "after"));
+    shop.close().await;
+}
+
+#[actix_web::test]
+async fn accounts_are_listed_in_the_order_of_their_opening_also_after_a_restart() {
+    let shop = Shop::open().await;
+    let opened = [("cash", "A1"), ("settlement", "A2"), ("cash", "A3"), ("commission", "A4"), ("cash", "A5")];
+    for (kind, reference) in opened {
+        shop.post(&format!("{MALL}/accounts"), &json!({ "kind": kind, "reference": reference })).await.ok();
+    }
+    let before = all(&shop, "accounts", "").await;
+    let named = |account: &Value, (kind, reference): (&str, &str)| {
+        account["kind"] == kind && account["reference"] == reference && account["currency"] == "CNY"
+    };
+    let latest = &before[before.len() - opened.len()..];
+    assert!(latest.iter().zip(opened).all(|(account, name)| named(account, name)), "{latest:?}");
+    for kind in ["cash", "settlement", "marketing", "wealth", "deposit", "commission"] {
+        let expected: Vec<_> = before.iter().filter(|account| account["kind"] == kind).cloned().collect();
+        assert_eq!(all(&shop, "accounts", &format!("&kind={kind}")).await, expected);
+    }
+
+    let shop = Shop::open_in(shop.close().await).await;
+    assert_eq!(all(&shop, "accounts", "").await, before);
     shop.close().await;
 }

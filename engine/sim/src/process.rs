@@ -24,9 +24,10 @@ use suanpan_runtime::messages::{
 };
 use suanpan_runtime::order_shard::{self, OrderShard};
 use suanpan_runtime::recovery::{Purpose, Settings, Threads, recover_with};
+use suanpan_runtime::registry::Registry;
 use suanpan_runtime::retention::Expiry;
 use suanpan_runtime::rulebook::RuleBook;
-use suanpan_runtime::shared::{Counters, Feed, Gate, Registry, Shared, Tidings};
+use suanpan_runtime::shared::{Counters, Feed, Gate, Shared, Tidings};
 use suanpan_runtime::statements::HandOver;
 use suanpan_runtime::store::{MemoryTables, Store, StoreOptions};
 

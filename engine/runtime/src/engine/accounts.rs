@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use smol_str::SmolStr;
 use suanpan_core::ledger::LedgerCommand;
 use suanpan_core::order::Directory;
 use suanpan_model::{
@@ -115,19 +114,21 @@ impl Engine {
     }
 
     /// Accounts of a platform in the order of their numbers: at most `limit` of those after the number `after`, of one
-    /// type or of all. Looks through every account of the engine.
-    #[must_use]
-    pub fn accounts_of(
+    /// type or of all.
+    ///
+    /// # Errors
+    /// `unavailable` when the engine is ending.
+    pub async fn accounts_of(
         &self,
         platform: PlatformId,
         kind: Option<AccountType>,
         after: u64,
         limit: usize,
-    ) -> Vec<(AccountId, SmolStr, Currency)> {
-        let registry = &self.shared().registry;
-        let numbers = registry.numbers_of(platform, kind, after, limit);
-        let known = |(id, reference)| registry.account(id).map(|facts| (id, reference, facts.currency));
-        numbers.into_iter().filter_map(known).collect()
+    ) -> Result<Vec<Balance>, Reject> {
+        let opened = self.shared().registry.opened_by(platform, kind, after, limit);
+        let mut balances = self.balances(&opened).await?;
+        balances.sort_unstable_by_key(|balance| balance.account.number());
+        Ok(balances)
     }
 
     /// Puts money from outside on an account.
@@ -172,31 +173,30 @@ impl Engine {
             true => (0..suanpan_model::ids::STRIPES).map(|stripe| account.on_stripe(stripe)).collect(),
             false => vec![account],
         };
-        let wiring = self.running.wiring();
-        let mut sum: Option<Balance> = None;
-        for (shard, address) in wiring.balances.iter().enumerate() {
-            let accounts: Vec<_> = stripes
-                .iter()
-                .copied()
-                .filter(|stripe| stripe.shard(wiring.balances.len()) == shard)
-                .collect();
-            if accounts.is_empty() {
-                continue;
-            }
-            let (to, answer) = oneshot::channel();
-            address.do_send(Balances { accounts, to });
-            for part in answer.await.map_err(|_| ended())?.into_iter().flatten() {
-                sum = Some(match sum {
-                    None => Balance { account, ..part },
-                    Some(sum) => add(sum, &part),
-                });
-            }
-        }
+        let sum = self.balances(&stripes).await?.into_iter().reduce(|sum, part| add(sum, &part));
+        let sum = sum.map(|sum| Balance { account, ..sum });
         match (sum, account.internal_currency()) {
             (Some(balance), _) => Ok(balance),
             (None, Some(currency)) => Ok(nothing(account, currency)),
             (None, None) => Err(unknown_account()),
         }
+    }
+
+    /// Balances of accounts, shard by shard; those that were never opened or posted to are not among them.
+    async fn balances(&self, accounts: &[AccountId]) -> Result<Vec<Balance>, Reject> {
+        let wiring = self.running.wiring();
+        let mut balances = Vec::with_capacity(accounts.len());
+        for (shard, address) in wiring.balances.iter().enumerate() {
+            let of_shard = |account: &AccountId| account.shard(wiring.balances.len()) == shard;
+            let accounts: Vec<_> = accounts.iter().copied().filter(of_shard).collect();
+            if accounts.is_empty() {
+                continue;
+            }
+            let (to, answer) = oneshot::channel();
+            address.do_send(Balances { accounts, to });
+            balances.extend(answer.await.map_err(|_| ended())?.into_iter().flatten());
+        }
+        Ok(balances)
     }
 
     /// Lines of an account's statement, oldest first, from the archive and from memory.

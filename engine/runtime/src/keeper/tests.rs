@@ -12,8 +12,9 @@ use crate::clock::SystemClock;
 use crate::learner::{Folded, Learner};
 use crate::messages::Source;
 use crate::order_shard::any_order;
+use crate::registry::Registry;
 use crate::rulebook::RuleBook;
-use crate::shared::{Counters, Feed, Gate, Registry, Tidings};
+use crate::shared::{Counters, Feed, Gate, Tidings};
 use crate::store::{MemoryTables, StoreOptions};
 
 const PARTS: usize = 2;

@@ -63,18 +63,23 @@ pub(super) async fn open(caller: Caller, state: Data<State>, body: Body) -> Answ
 
 pub(super) async fn list(caller: Caller, state: Data<State>, request: HttpRequest) -> Answered {
     let query = Parameters::read(&request, ACCOUNTS)?;
-    accounts_of(&caller, &state, &query, query.kind()?)
+    accounts_of(&caller, &state, &query, query.kind()?).await
 }
 
 pub(super) async fn merchants(caller: Caller, state: Data<State>, request: HttpRequest) -> Answered {
     let query = Parameters::read(&request, PAGE)?;
-    accounts_of(&caller, &state, &query, Some(AccountType::Settlement))
+    accounts_of(&caller, &state, &query, Some(AccountType::Settlement)).await
 }
 
-fn accounts_of(caller: &Caller, state: &State, query: &Parameters, kind: Option<AccountType>) -> Answered {
+async fn accounts_of(
+    caller: &Caller,
+    state: &State,
+    query: &Parameters,
+    kind: Option<AccountType>,
+) -> Answered {
     let (after, limit) = (query.cursor()?.unwrap_or(0), query.limit()?);
-    let accounts = state.engine.accounts_of(caller.platform, kind, after, limit + 1);
-    let (accounts, next) = page(&accounts, limit, |(id, ..)| id.number());
+    let accounts = state.engine.accounts_of(caller.platform, kind, after, limit + 1).await?;
+    let (accounts, next) = page(&accounts, limit, |balance| balance.account.number());
     respond(StatusCode::OK, &AccountsOut::new(accounts, next))
 }
 

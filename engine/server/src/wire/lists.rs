@@ -2,9 +2,9 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use smol_str::SmolStr;
+use suanpan_model::PlatformPolicy;
 use suanpan_model::policy::Agreement;
-use suanpan_model::{AccountId, Currency, PlatformPolicy};
+use suanpan_runtime::api::Balance;
 
 use super::{CampaignOut, ExceptionOut, schema};
 use crate::text::percent_text;
@@ -60,8 +60,8 @@ struct AccountLineOut<'a> {
 impl<'a> AccountsOut<'a> {
     /// A page of accounts.
     #[must_use]
-    pub fn new(accounts: &'a [(AccountId, SmolStr, Currency)], next: Option<String>) -> Self {
-        let line = |(account, reference, currency): &'a (AccountId, SmolStr, Currency)| AccountLineOut {
+    pub fn new(accounts: &'a [Balance], next: Option<String>) -> Self {
+        let line = |Balance { account, reference, currency, .. }: &'a Balance| AccountLineOut {
             account: account.raw().to_string(),
             kind: account.kind().name(),
             reference,
