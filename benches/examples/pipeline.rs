@@ -22,8 +22,9 @@ use suanpan_runtime::clock::{Clock, SystemClock};
 use suanpan_runtime::learner::{Folded, Learner};
 use suanpan_runtime::messages::{Finished, HoldAnswer, HoldAsk, LogBatch, Rows, Source, VoidAsk};
 use suanpan_runtime::order_shard::{self, OrderShard};
+use suanpan_runtime::registry::Registry;
 use suanpan_runtime::rulebook::RuleBook;
-use suanpan_runtime::shared::{Counters, Feed, Gate, Registry, Shared, Tidings};
+use suanpan_runtime::shared::{Counters, Feed, Gate, Shared, Tidings};
 use suanpan_runtime::statements::HandOver;
 use suanpan_runtime::store::{KeyFilter, Store, StoreOptions};
 
