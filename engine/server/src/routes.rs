@@ -27,8 +27,9 @@ mod statement;
 pub fn mount(config: &mut web::ServiceConfig) {
     config
         .app_data(web::PathConfig::default().error_handler(|_, _| Problem::not_found().into()))
-        .service(resource(endpoint::ORDER_LIST, lists::orders).guard(guard::Get()))
-        .service(resource_of("GET, POST", endpoint::ORDERS, orders::create))
+        // Paths are matched in this order, and orders come most often.
+        .service(resource(endpoint::ORDERS, orders::create).guard(guard::Post()))
+        .service(resource_of("GET, POST", endpoint::ORDER_LIST, lists::orders))
         .service(resource(endpoint::PLATFORM_REFUNDS, lists::refunds))
         .service(resource(endpoint::PLATFORM_RELEASES, lists::releases))
         .service(resource(endpoint::PLATFORM_DISPUTES, lists::disputes))

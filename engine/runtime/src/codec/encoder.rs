@@ -59,22 +59,32 @@ impl Encoder {
     /// Appends a byte as it is.
     #[inline]
     pub(crate) fn byte(&mut self, byte: u8) {
-        if self.end >= self.bytes.len() {
-            self.make_room(1);
-        }
-        self.bytes[self.end] = byte;
+        let Some(place) = self.bytes.get_mut(self.end) else { return self.byte_in_new_room(byte) };
+        *place = byte;
         self.end += 1;
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn byte_in_new_room(&mut self, byte: u8) {
+        self.make_room(1);
+        self.byte(byte);
     }
 
     /// Appends the first `length` bytes of a word, at most eight; where they end is written over by what follows.
     #[inline]
     fn word(&mut self, word: u64, length: usize) {
-        if self.bytes.len() - self.end < 8 {
-            self.make_room(8);
-        }
-        let place = self.bytes[self.end..].first_chunk_mut::<8>().expect("room was made");
+        let place = self.bytes.get_mut(self.end..).and_then(<[u8]>::first_chunk_mut::<8>);
+        let Some(place) = place else { return self.word_in_new_room(word, length) };
         *place = word.to_le_bytes();
         self.end += length;
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn word_in_new_room(&mut self, word: u64, length: usize) {
+        self.make_room(8);
+        self.word(word, length);
     }
 
     /// Appends a number, seven bits a byte, the lowest first.
@@ -83,24 +93,28 @@ impl Encoder {
         match number {
             0..0x80 => self.byte((number & 0x7f) as u8),
             0x80..0x4000 => self.word((number & 0x7f) | 0x80 | number >> 7 << 8, 2),
-            _ => self.several(number),
+            0x4000..0x0100_0000_0000_0000 => self.several(number),
+            _ => self.nine_or_ten(number),
         }
     }
 
-    /// A number of three bytes and more.
+    /// A number of three to eight bytes.
     #[inline(never)]
     fn several(&mut self, number: u64) {
-        let bits = u64::BITS - number.leading_zeros();
-        // A seventh, rounded up: right for every number of bits up to 64.
-        let bytes = (bits * 37 + 222) >> 8;
-        if bytes <= 8 {
-            let continued = CONTINUED >> (8 * (9 - bytes));
-            self.word(spread(number) | continued, bytes as usize);
-        } else {
-            self.word(spread(number) | CONTINUED, 8);
-            let high = (number >> 56) as u8;
-            let continued = if bytes == 10 { 0x80 } else { 0 };
-            self.word(u64::from((high & 0x7f) | continued) | u64::from(high >> 7) << 8, bytes as usize - 8);
+        let sevens = spread(number);
+        // Where the byte of the highest seven begins, in bits. All before it are continued.
+        let last = sevens.ilog2() & 0x38;
+        let continued = CONTINUED & ((1 << last) - 1);
+        self.word(sevens | continued, last as usize / 8 + 1);
+    }
+
+    /// A number of more than 56 bits.
+    #[inline(never)]
+    fn nine_or_ten(&mut self, number: u64) {
+        self.word(spread(number) | CONTINUED, 8);
+        match number >> 56 {
+            high @ 0..0x80 => self.byte(high as u8),
+            high => self.word(high | 0x100, 2),
         }
     }
 
