@@ -184,9 +184,9 @@ pub struct SubmissionsArgs {
     /// Orders a request, likewise.
     #[arg(long, value_delimiter = ',', value_parser = positive, default_values_t = [1, 500])]
     pub batch: Vec<usize>,
-    /// Connections, each with one request under way.
-    #[arg(long, default_value_t = crate::http::pool::CONNECTIONS, value_parser = positive)]
-    pub connections: usize,
+    /// Connections, each with one request under way; likewise.
+    #[arg(long, value_delimiter = ',', value_parser = positive, default_values_t = [crate::http::pool::CONNECTIONS])]
+    pub connections: Vec<usize>,
     /// Seconds that server and echo are asked, each.
     #[arg(long, default_value_t = 3.0)]
     pub seconds: f64,

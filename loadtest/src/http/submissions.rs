@@ -34,13 +34,23 @@ const SIGNED_BEFORE: usize = 60_000;
 /// The same for signatures that take a millisecond.
 const SIGNED_BEFORE_RSA: usize = 6_000;
 
-/// One run.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Submitted {
+/// How orders are submitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Manner {
     /// What proves who submits.
     pub proof: Proof,
     /// Orders a request.
     pub batch: usize,
+    /// Connections, each with one request under way.
+    pub connections: usize,
+}
+
+/// One run.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Submitted {
+    /// How orders were submitted.
+    #[serde(flatten)]
+    pub manner: Manner,
     /// The server.
     pub server: Hammered,
     /// The echo.
@@ -63,7 +73,6 @@ impl Submitted {
 struct Report<'a> {
     #[serde(flatten)]
     origin: &'a Origin,
-    connections: usize,
     runs: &'a [Submitted],
 }
 
@@ -76,22 +85,18 @@ pub fn run(args: &SubmissionsArgs) -> Result<bool> {
     spec.parties.merchants = args.merchants.unwrap_or(spec.parties.merchants);
     let origin = Origin::here(&args.engine.data);
     let mut all = Vec::new();
-    for proof in &args.proof {
-        for batch in &args.batch {
-            for turn in 0..args.runs {
-                let seed = args.engine.seed + turn as u64;
-                all.push(once(args, &spec, *proof, *batch, seed)?);
-                eprintln!("{}", line(&all[all.len() - 1..]));
-            }
+    for manner in manners(args) {
+        for turn in 0..args.runs {
+            all.push(once(args, &spec, manner, args.engine.seed + turn as u64)?);
+            eprintln!("{}", line(&all[all.len() - 1..]));
         }
     }
-    println!("{} over {} connections, medians", spec.name, args.connections);
-    let same = |one: &Submitted, other: &Submitted| (one.proof, one.batch) == (other.proof, other.batch);
-    for group in all.chunk_by(same) {
+    println!("{}, medians", spec.name);
+    for group in all.chunk_by(|one, other| one.manner == other.manner) {
         println!("{}", line(group));
     }
     if let Some(path) = &args.json {
-        let report = Report { origin: &origin, connections: args.connections, runs: &all };
+        let report = Report { origin: &origin, runs: &all };
         report::write(&report, path)?;
     }
     let differences: u64 = all.iter().map(|run| run.differences).sum();
@@ -100,6 +105,17 @@ pub fn run(args: &SubmissionsArgs) -> Result<bool> {
         count => println!("{count} FIGURES DIFFER: the figures of such a run are worth nothing"),
     }
     Ok(differences == 0)
+}
+
+/// What is measured, in its order.
+fn manners(args: &SubmissionsArgs) -> impl Iterator<Item = Manner> {
+    args.proof.iter().flat_map(move |proof| {
+        args.batch.iter().flat_map(move |batch| {
+            let manner =
+                |connections: &usize| Manner { proof: *proof, batch: *batch, connections: *connections };
+            args.connections.iter().map(manner)
+        })
+    })
 }
 
 /// Medians of some runs in one line.
@@ -111,19 +127,19 @@ fn line(runs: &[Submitted]) -> String {
     };
     let each =
         |cpu_s: f64, of: &Hammered, batch: usize| cpu_s * 1e6 / (of.requests as f64 * batch as f64).max(1.0);
-    let Submitted { proof, batch, .. } = runs[0];
+    let Manner { proof, batch, connections } = runs[0].manner;
     format!(
-        "{:<12}{batch:>4} a request: server {:>7.0} orders/s (CPU per order {:.1} µs, generator {:.1} µs; p50 {:.0} µs, p99 {:.0} µs), \
+        "{:<12}{batch:>4} a request, {connections:>4} connections: server {:>7.0} orders/s (CPU per order {:.1} µs, generator {:.1} µs; p50 {:.0} µs, p99 {:.0} µs), \
          echo {:>7.0} (CPU {:.1} µs, generator {:.1} µs), ratio {:.2}; {} runs, {} requests failed, {} of {} figures differ",
         proof.name(),
         median(&|run| run.server.orders_per_second),
-        median(&|run| each(run.server.server_cpu_s.unwrap_or_default(), &run.server, run.batch)),
-        median(&|run| each(run.server.generator_cpu_s, &run.server, run.batch)),
+        median(&|run| each(run.server.server_cpu_s.unwrap_or_default(), &run.server, run.manner.batch)),
+        median(&|run| each(run.server.generator_cpu_s, &run.server, run.manner.batch)),
         median(&|run| run.server.request_us.p50 as f64),
         median(&|run| run.server.request_us.p99 as f64),
         median(&|run| run.echo.orders_per_second),
-        median(&|run| each(run.echo.server_cpu_s.unwrap_or_default(), &run.echo, run.batch)),
-        median(&|run| each(run.echo.generator_cpu_s, &run.echo, run.batch)),
+        median(&|run| each(run.echo.server_cpu_s.unwrap_or_default(), &run.echo, run.manner.batch)),
+        median(&|run| each(run.echo.generator_cpu_s, &run.echo, run.manner.batch)),
         median(&Submitted::ratio),
         runs.len(),
         runs.iter().map(|run| run.server.failed + run.echo.failed).sum::<u64>(),
@@ -132,9 +148,9 @@ fn line(runs: &[Submitted]) -> String {
     )
 }
 
-fn once(args: &SubmissionsArgs, spec: &Spec, proof: Proof, batch: usize, seed: u64) -> Result<Submitted> {
+fn once(args: &SubmissionsArgs, spec: &Spec, manner: Manner, seed: u64) -> Result<Submitted> {
     let dir = fresh_dir(&args.engine)?.canonicalize()?;
-    let submitted = play(args, spec, &dir, proof, batch, seed)?;
+    let submitted = play(args, spec, &dir, manner, seed)?;
     if submitted.differences == 0 && !args.keep {
         std::fs::remove_dir_all(&dir).with_context(|| format!("removing {}", dir.display()))?;
     } else {
@@ -143,14 +159,8 @@ fn once(args: &SubmissionsArgs, spec: &Spec, proof: Proof, batch: usize, seed: u
     Ok(submitted)
 }
 
-fn play(
-    args: &SubmissionsArgs,
-    spec: &Spec,
-    dir: &Path,
-    proof: Proof,
-    batch: usize,
-    seed: u64,
-) -> Result<Submitted> {
+fn play(args: &SubmissionsArgs, spec: &Spec, dir: &Path, manner: Manner, seed: u64) -> Result<Submitted> {
+    let Manner { proof, batch, connections } = manner;
     let now = machine::now();
     let program = program(args.program.as_deref())?;
     let tls = (proof == Proof::Certificate).then(|| TlsFiles::make(&program, dir)).transpose()?;
@@ -168,7 +178,7 @@ fn play(
         signer: signer.filter(|_| proof != Proof::Certificate),
     };
     runtime()?.block_on(async {
-        let mall = Mall::new(Pool::new(&house, args.connections));
+        let mall = Mall::new(Pool::new(&house, connections));
         mall.ready(START_S).await?;
         let (cast, names) = mall.cast(spec).await?;
         let descriptors = world::descriptors(spec)?;
@@ -181,7 +191,7 @@ fn play(
             Proof::None | Proof::Hmac | Proof::Ed25519 | Proof::Certificate => SIGNED_BEFORE,
         });
         let lasts = Duration::try_from_secs_f64(args.seconds).context("--seconds")?;
-        let hammer = Hammer { bodies: &bodies, batch, connections: args.connections, lasts, signed_before };
+        let hammer = Hammer { bodies: &bodies, batch, connections, lasts, signed_before };
         let echo = {
             let echo = Echo::start()?;
             let door = Door { authority: echo.authority(), tls: None, signer: front.signer.clone() };
@@ -192,7 +202,7 @@ fn play(
         let verdict = verify(&mall, &workload, struck.requests * batch as u64, struck.failed).await?;
         verdict.differences.iter().for_each(|told| println!("DIFFERENCE {told}"));
         let (compared, differences) = (verdict.compared, verdict.count);
-        Ok(Submitted { proof, batch, server: struck, echo, compared, differences })
+        Ok(Submitted { manner, server: struck, echo, compared, differences })
     })
 }
 

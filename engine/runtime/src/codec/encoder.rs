@@ -113,7 +113,7 @@ impl Encoder {
     fn nine_or_ten(&mut self, number: u64) {
         self.word(spread(number) | CONTINUED, 8);
         match number >> 56 {
-            high @ 0..0x80 => self.byte(high as u8),
+            high @ 0..0x80 => self.byte((high & 0x7f) as u8),
             high => self.word(high | 0x100, 2),
         }
     }
