@@ -52,6 +52,33 @@ fn orders_refunds_and_account_payments_one_by_one_and_in_batches() {
     }
 }
 
+#[test]
+fn submissions_are_measured_over_each_number_of_connections_beside_an_echo() {
+    let dir = tempfile::tempdir().unwrap();
+    let json = dir.path().join("report.json");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loadtest"));
+    command.args(["submissions", "--batch", "20", "--connections", "3,1", "--seconds", "0.3", "--runs", "1"]);
+    command.args(["--merchants", "10", "--server", &server()]);
+    command.arg("--data").arg(dir.path()).arg("--json").arg(&json);
+    let ended = command.output().unwrap();
+    let told = String::from_utf8(ended.stdout).unwrap();
+    assert!(ended.status.success(), "{told}{}", String::from_utf8_lossy(&ended.stderr));
+    assert!(told.contains("every book agrees in every run"), "{told}");
+    let report = report(&json);
+    let runs = report["runs"].as_array().unwrap();
+    let connections: Vec<_> = runs.iter().map(|run| run["connections"].as_u64().unwrap()).collect();
+    assert_eq!(connections, [3, 1]);
+    for run in runs {
+        assert_eq!(
+            (&run["proof"], &run["batch"], &run["differences"]),
+            (&"hmac".into(), &20.into(), &0.into())
+        );
+        for asked in [&run["server"], &run["echo"]] {
+            assert!(asked["requests"].as_u64().unwrap() > 0 && asked["failed"] == 0, "{asked}");
+        }
+    }
+}
+
 /// A server that somebody else started, ended with this value.
 struct Foreign(Child);
 
