@@ -79,6 +79,18 @@ fn submissions_are_measured_over_each_number_of_connections_beside_an_echo() {
     }
 }
 
+#[test]
+fn submissions_that_the_server_refuses_end_the_run_with_what_to_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loadtest"));
+    command.args(["submissions", "--batch", "5001", "--connections", "1", "--seconds", "0.3", "--runs", "1"]);
+    command.args(["--merchants", "10", "--server", &server()]).arg("--data").arg(dir.path());
+    let ended = command.output().unwrap();
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert!(!ended.status.success(), "{told}");
+    assert!(told.contains("too_large") && told.contains("lower --batch or --connections"), "{told}");
+}
+
 /// A server that somebody else started, ended with this value.
 struct Foreign(Child);
 

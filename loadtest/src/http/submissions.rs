@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
 use super::bodies::Bodies;
@@ -79,7 +79,7 @@ struct Report<'a> {
 /// Measures, checks, reports. The answer is whether all is well.
 ///
 /// # Errors
-/// When a server cannot be started or reached; differences are no error.
+/// When a server cannot be started or reached, or refuses a request; differences are no error.
 pub fn run(args: &SubmissionsArgs) -> Result<bool> {
     let mut spec = Spec::find(&args.workload)?;
     spec.parties.merchants = args.merchants.unwrap_or(spec.parties.merchants);
@@ -199,7 +199,15 @@ fn play(args: &SubmissionsArgs, spec: &Spec, dir: &Path, manner: Manner, seed: u
             hammer.strike(&door, 0, Some(echo.pid())).await?
         };
         let struck = hammer.strike(&front, 0, Some(server.pid())).await?;
-        let verdict = verify(&mall, &workload, struck.requests * batch as u64, struck.failed).await?;
+        ensure!(
+            struck.failed == 0,
+            "{} of {} requests were refused, the first as told above. {} orders at once may be more than the server lets \
+             in: lower --batch or --connections",
+            struck.failed,
+            struck.failed + struck.requests,
+            batch * connections,
+        );
+        let verdict = verify(&mall, &workload, struck.requests * batch as u64).await?;
         verdict.differences.iter().for_each(|told| println!("DIFFERENCE {told}"));
         let (compared, differences) = (verdict.compared, verdict.count);
         Ok(Submitted { manner, server: struck, echo, compared, differences })
@@ -207,9 +215,8 @@ fn play(args: &SubmissionsArgs, spec: &Spec, dir: &Path, manner: Manner, seed: u
 }
 
 /// Waits until every order is frozen; then escrow holds what they cost together, and every book agrees.
-async fn verify(mall: &Mall, workload: &Workload, orders: u64, failed: u64) -> Result<Verdict> {
+async fn verify(mall: &Mall, workload: &Workload, orders: u64) -> Result<Verdict> {
     let mut verdict = Verdict::default();
-    verdict.expect(|| "requests without an answer of success".to_owned(), &0, &failed);
     let whole: i128 = (0..orders)
         .map(|count| workload.templates()[workload.template_of(count)].terms.amount.signed())
         .sum();

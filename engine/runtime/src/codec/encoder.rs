@@ -64,6 +64,7 @@ impl Encoder {
         self.end += 1;
     }
 
+    /// A call of its own that takes the value along: so the usual way has no registers to save. Likewise for a word.
     #[cold]
     #[inline(never)]
     fn byte_in_new_room(&mut self, byte: u8) {
@@ -114,6 +115,7 @@ impl Encoder {
         self.word(spread(number) | CONTINUED, 8);
         match number >> 56 {
             high @ 0..0x80 => self.byte((high & 0x7f) as u8),
+            // Its top bit is there already, as the mark that a byte follows, and is all that the tenth byte holds.
             high => self.word(high | 0x100, 2),
         }
     }
